@@ -1,0 +1,12 @@
+// Runs turbo with its telemetry off. A wrapper, because turbo.json has no such switch and `VAR=1 command` in an npm
+// script does not work in every shell.
+import { spawnSync } from "node:child_process";
+import { createRequire } from "node:module";
+
+const turbo = createRequire(import.meta.url).resolve("turbo/bin/turbo");
+const { status, error } = spawnSync(process.execPath, [turbo, ...process.argv.slice(2)], {
+  stdio: "inherit",
+  env: { ...process.env, TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1", TURBO_NO_UPDATE_NOTIFIER: "1" },
+});
+if (error) throw error;
+process.exit(status ?? 1);
