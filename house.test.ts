@@ -13,7 +13,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   "packages/pack": ["@s7l/format"],
   "packages/verify": ["@s7l/format"],
   "packages/runtime": ["@s7l/format", "@s7l/verify"],
-  "packages/fixtures": ["@s7l/format", "@s7l/pack", "@s7l/quantize"],
+  "packages/fixtures": ["@s7l/format"],
   "apps/cli": ["@s7l/format", "@s7l/pack", "@s7l/quantize", "@s7l/runtime", "@s7l/verify"],
   "apps/playground": ["@s7l/format", "@s7l/pack", "@s7l/quantize", "@s7l/runtime", "@s7l/verify"],
 };
