@@ -1,0 +1,72 @@
+/**
+ * What quantize gives and pack takes: a fold with every tensor that it plans, already in sealed form. Neither package
+ * knows the other; a caller pipes one into the other, in memory or through a weights folder (`./file`).
+ */
+import type { Fold } from "./fold/fold.ts";
+import type { LexicalTable } from "./fold/lexical.ts";
+import type { PlannedTensor } from "./fold/tensor-plan.ts";
+import { bytes, type Infer, integer, list, oneOf, optional, record, text } from "./schema.ts";
+
+/**
+ * Where a sealed tensor came from. `method`: `per_row_int8` and `two_plane_int8` quantize, `copy` keeps f32 bits,
+ * `derive` computes constants (RoPE frequencies) from the config.
+ */
+export const provenanceSchema = record({
+  method: oneOf("per_row_int8", "two_plane_int8", "copy", "derive"),
+  /** Names of the source tensors, or of the config keys for `derive`. */
+  sources: list(text(1024), 64, 1),
+  /** SHA-256 of the source bytes read for this tensor, in the order read. */
+  sha256: bytes(32),
+});
+export type Provenance = Infer<typeof provenanceSchema>;
+
+/** The sealed vocabulary: files of the checkpoint, byte for byte, and what a runtime must know of them. */
+export const vocabularySchema = record({
+  /** Hugging Face tokenizer.json. */
+  tokenizer: optional(bytes()),
+  /** A map from token to id (JSON), where there is no tokenizer.json. */
+  vocab: optional(bytes()),
+  /** Jinja source. */
+  chatTemplate: optional(text()),
+  bos: optional(integer()),
+  /** Ids that end a generation. */
+  eos: list(integer(), 64),
+});
+export type Vocabulary = Infer<typeof vocabularySchema>;
+
+/** For display only; nothing here changes what is computed. No timestamps unless the caller gives one. */
+export const metaSchema = record({
+  name: text(512),
+  creator: optional(text(512)),
+  /** The checkpoint's own model_type, for people. */
+  createdFrom: optional(text(512)),
+  created: optional(text(64)),
+  notes: optional(list(text(4096), 64)),
+});
+export type Meta = Infer<typeof metaSchema>;
+
+/** What may run. */
+export const policySchema = record({
+  licence: optional(text(4096)),
+  intendedUse: optional(text(4096)),
+  /** Positions a session may hold; at most the fold's context. */
+  maxContext: integer(1 << 24, 1),
+});
+export type Policy = Infer<typeof policySchema>;
+
+export interface WeightSource {
+  readonly fold: Fold;
+  /** The routing table, where the fold has a routed stage. */
+  readonly lexical?: LexicalTable;
+  readonly vocabulary: Vocabulary;
+  readonly meta: Meta;
+  /** Method and sources of a planned tensor; known before its bytes are. */
+  readonly origin: (tensor: PlannedTensor) => Omit<Provenance, "sha256">;
+  /**
+   * The tensor's span (see `spanLayout`), in pieces, in order. After the last piece, `sourceDigest` of the same name is known.
+   * Several spans may be open at once.
+   */
+  readonly span: (tensor: PlannedTensor) => AsyncIterable<Uint8Array>;
+  /** SHA-256 of the source bytes of a tensor whose span was read to its end. */
+  readonly sourceDigest: (tensor: PlannedTensor) => Uint8Array;
+}
