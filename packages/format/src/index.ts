@@ -1,4 +1,23 @@
+// Records and their schemas
+export {
+  bytes,
+  dictionary,
+  type Infer,
+  integer,
+  list,
+  oneOf,
+  type Optional,
+  optional,
+  record,
+  type Schema,
+  text,
+  union,
+  type Value,
+} from "./schema.ts";
 export { FormatError, type FormatErrorCode, S7lError } from "./errors.ts";
+export { compareBytewise, decodeCanonical, encodeCanonical } from "./canonical.ts";
+
+// The fold
 export {
   type Attention,
   type ClampedFfn,
@@ -12,6 +31,7 @@ export {
   type Head,
   type Layer,
   type Linear,
+  MAX_WIDTH,
   type Norm,
   type PlainFfn,
   type Position,
@@ -23,29 +43,90 @@ export {
 } from "./fold/fold.ts";
 export { type LexicalTable, lexicalSchema } from "./fold/lexical.ts";
 export { byName, type Dtype, MAX_TENSORS, type PlannedTensor, tensorNameAt, tensorPlan } from "./fold/tensor-plan.ts";
-export {
-  bytes,
-  dictionary,
-  type Infer,
-  integer,
-  list,
-  oneOf,
-  optional,
-  record,
-  type Schema,
-  text,
-  union,
-  type Value,
-} from "./schema.ts";
 export { type SpanLayout, spanLayout } from "./span.ts";
 export {
   type Meta,
   metaSchema,
   type Policy,
-  type Provenance,
   policySchema,
+  type Provenance,
   provenanceSchema,
   type Vocabulary,
   vocabularySchema,
   type WeightSource,
 } from "./weights.ts";
+
+// Hashes and trees
+export { concatBytes, createSha256, equalBytes, HASH_SIZE, type Sha256, sha256, sha256Async, toHex } from "./hash.ts";
+export {
+  DOMAIN,
+  inclusionProof,
+  joinLeaves,
+  leafHash,
+  leafHashAsync,
+  merkleRoot,
+  rootFromProof,
+  splitLeaves,
+} from "./merkle.ts";
+export {
+  type Component,
+  componentLeaf,
+  componentsOf,
+  componentsSchema,
+  dataRoot,
+  MAX_COMPONENTS,
+  tensorLeaf,
+} from "./components.ts";
+
+// The container
+export {
+  ALIGNMENT,
+  CHUNK_LOG2,
+  CLASS,
+  encodeHeader,
+  FLAG,
+  HASH_SHA256,
+  HEADER_SIZE,
+  type Header,
+  MAGIC,
+  readHeader,
+  rootOfHeader,
+  strayHeaderByte,
+  VERSION,
+  writeHeader,
+} from "./header.ts";
+export {
+  readSectionTable,
+  SECTION_ENTRY_SIZE,
+  type SectionEntry,
+  sectionDigest,
+  startSectionDigest,
+  strayTableEntry,
+  tableDigest,
+  writeSectionTable,
+} from "./section-table.ts";
+export { LANE, SECTION_NAMES, SECTIONS, type SectionName, sectionName } from "./sections.ts";
+export {
+  alignUp,
+  type DataLayout,
+  type PlacedSection,
+  type PlacedTensor,
+  placeSections,
+  placeTensors,
+} from "./layout.ts";
+export { provenanceListSchema, type TensorRecord, tensorIndexSchema } from "./tensor-index.ts";
+export { GATE_MARK, GATE_PHASES, GATE_SIZE, type Gate, readGate, strayGateByte, writeGate } from "./gate.ts";
+export { ABI, type Abi, abiSchema, KNOWN_ABIS, knowsAbi } from "./abi.ts";
+export { type GoldenPrompt, goldenSchema, MAX_PROMPT_IDS, MAX_PROMPTS } from "./golden.ts";
+
+// Bytes
+export {
+  assertRange,
+  type ByteSink,
+  type ByteSource,
+  type ByteStore,
+  blobSource,
+  memorySink,
+  memorySource,
+  readInto,
+} from "./source.ts";

@@ -1,0 +1,102 @@
+/**
+ * SHA-256 from the fastest place there is. Measured on one core: node:crypto 2.0 GB/s, WebCrypto 1.1, @noble/hashes 0.23.
+ *
+ * `process.getBuiltinModule` finds node:crypto without an import that a bundler would trip on; WebCrypto is asynchronous
+ * and takes whole buffers, so it serves large chunks only; noble serves everything else.
+ */
+import { sha256 as noble } from "@noble/hashes/sha2.js";
+
+/** Bytes of a digest. */
+export const HASH_SIZE = 32;
+
+/** A running SHA-256. After `digest` it is spent. */
+export interface Sha256 {
+  update(bytes: Uint8Array): void;
+  digest(): Uint8Array;
+}
+
+interface NodeHash {
+  update(bytes: Uint8Array): unknown;
+  digest(): Uint8Array;
+}
+
+interface NodeCrypto {
+  createHash(algorithm: "sha256"): NodeHash;
+}
+
+/** node:crypto, or undefined where the host has none. */
+function nodeCrypto(): NodeCrypto | undefined {
+  const host: { readonly process?: { readonly getBuiltinModule?: (id: string) => unknown } } & object = globalThis;
+  const found: unknown = host.process?.getBuiltinModule?.("node:crypto");
+  return isNodeCrypto(found) ? found : undefined;
+}
+
+function isNodeCrypto(found: unknown): found is NodeCrypto {
+  return typeof found === "object" && found !== null && "createHash" in found && typeof found.createHash === "function";
+}
+
+const native = /* @__PURE__ */ nodeCrypto();
+
+/** WebCrypto's fixed cost a call is worth it from about here. */
+const SUBTLE_FROM = 1 << 13;
+
+/** A running hash: node:crypto where there is one, else noble. */
+export function createSha256(): Sha256 {
+  if (!native) {
+    const hash = noble.create();
+    return {
+      update: (bytes) => {
+        hash.update(bytes);
+      },
+      digest: () => hash.digest(),
+    };
+  }
+  const hash = native.createHash("sha256");
+  return {
+    update: (bytes) => {
+      hash.update(bytes);
+    },
+    // A Buffer may lie in a pool shared with others: give bytes of their own.
+    digest: () => new Uint8Array(hash.digest()),
+  };
+}
+
+/** SHA-256 of the concatenation of `parts`. */
+export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  const hash = createSha256();
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+}
+
+/** SHA-256 of the concatenation of `parts`, by WebCrypto where that is the fastest way. */
+export async function sha256Async(...parts: readonly Uint8Array[]): Promise<Uint8Array> {
+  const size = parts.reduce((sum, part) => sum + part.length, 0);
+  const subtle = globalThis.crypto?.subtle;
+  if (native || !subtle || size < SUBTLE_FROM) return sha256(...parts);
+  return new Uint8Array(await subtle.digest("SHA-256", concatBytes(...parts)));
+}
+
+/** One array of its own with the bytes of all `parts`. */
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Whether two byte strings are equal. Not constant in time: digests here are public. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** Lower-case hexadecimal. */
+export function toHex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+  return text;
+}
