@@ -18,8 +18,8 @@ const MAX_LAYERS = 4096;
 const MAX_EXPERTS = 4096;
 /** Length of a vector: hidden sizes, FFN widths, heads times head size. */
 export const MAX_WIDTH = 1 << 17;
-/** Size of one head's key or value: 8192 · 127 · 1024 stays below 2^31. */
-const MAX_HEAD = 1024;
+/** Size of one head's key or value: 2048 · 2047 · 512 stays below 2^31. */
+const MAX_HEAD = 512;
 
 /** IEEE-754 binary32 bits of a finite number >= 0, as an unsigned integer. */
 const f32Bits = integer(0x7f7fffff);

@@ -1,8 +1,9 @@
 /**
- * Attention over an int8 cache.
+ * Attention over an integer cache.
  *
- * Keys and values are kept as int8 with one scale a head and token. Scores are base-2 logarithms in Q16; the softmax is
- * exact about the sums it takes. Probabilities times value scales are rounded to 14 bits in blocks of 32 cache slots, each
+ * Values are kept as int8 with one scale a head and token, keys as 12-bit integers with a power-of-two scale: the softmax
+ * turns an error of a key into a factor, and int8 keys alone cost more than all int8 weights of a small model
+ * (docs/numerics.md). Scores are base-2 logarithms in Q16; the softmax is exact about the sums it takes. Probabilities times value scales are rounded to 14 bits in blocks of 32 cache slots, each
  * with its own exponent, so that the tail of a long context is not lost. Blocks are counted by slot: the result does not
  * depend on how a prompt was cut.
  */
@@ -14,16 +15,28 @@ import { bitLength, mulShift, pow2, roundDiv, roundShift, shiftSaturating } from
 /** Cache slots that share one exponent when probabilities are rounded. */
 export const VALUE_BLOCK = 32;
 
-/** One head of one token, int8: value[i] = q[i] · magnitude / 127 · 2^exponent. */
-export interface CachedVector {
+/** A key of one head and token: value[i] = q[i] · 2^exponent, |q| <= 2047. */
+export interface CachedKey {
+  readonly q: Int16Array;
+  readonly exponent: number;
+}
+
+/** A value of one head and token: value[i] = q[i] · magnitude / 127 · 2^exponent, |q| <= 127. */
+export interface CachedValue {
   readonly q: Int8Array;
   /** The largest |value|, 24 bits; 0 for a zero vector. */
   readonly magnitude: number;
   readonly exponent: number;
 }
 
-/** Rounds a head to int8 by its own largest element. */
-export function cacheVector(head: Block): CachedVector {
+/** Rounds a key to 12 bits. */
+export function cacheKey(head: Block): CachedKey {
+  const { q, exponent } = quantise(head, 12);
+  return { q: q.map((k) => Math.max(-2047, k)), exponent };
+}
+
+/** Rounds a value to int8 by its own largest element. */
+export function cacheValue(head: Block): CachedValue {
   const { mantissas, exponent } = normalise(head, 24);
   const magnitude = mantissas.reduce((max, m) => Math.max(max, Math.abs(m)), 0);
   if (magnitude === 0) return { q: new Int8Array(mantissas.length), magnitude: 0, exponent: 0 };
@@ -33,7 +46,7 @@ export function cacheVector(head: Block): CachedVector {
 
 /** What one attention layer's softmax needs beside queries, keys and values; all logarithms are base 2. */
 export interface ScoreTerms {
-  /** softmax scale · log2(e) / 127 = significand · 2^exponent, 24 bits. */
+  /** softmax scale · log2(e) = significand · 2^exponent, 25 bits. */
   readonly scale: { readonly significand: number; readonly exponent: number };
   /** ALiBi slope · log2(e) of each head, Q24. */
   readonly slopes: readonly number[] | undefined;
@@ -41,28 +54,28 @@ export interface ScoreTerms {
   readonly sinks: readonly number[] | undefined;
 }
 
-/** f32 bits · log2(e) / divisor as a 24-bit significand and exponent. */
-export function log2Factor(bits: number, divisor: number): { significand: number; exponent: number } {
+/** f32 bits · log2(e) as a 25-bit significand and exponent. */
+export function log2Factor(bits: number): { significand: number; exponent: number } {
   const { significand, exponent } = f32Parts(bits);
-  return { significand: mulShift(significand, roundDiv(LOG2E_Q30, divisor), 24), exponent: exponent - 6 };
+  return { significand: mulShift(significand, LOG2E_Q30, 30), exponent };
 }
 
 /** f32 bits · log2(e) as fixed point with `fraction` bits, limited to ±2^30. */
 export function log2Fixed(bits: number, fraction: number): number {
-  const { significand, exponent } = log2Factor(bits, 1);
+  const { significand, exponent } = log2Factor(bits);
   return shiftSaturating(significand, exponent + fraction);
 }
 
 /** Slots [start, start + keys.length) of one head's cache, seen from the query in the last of them. */
 export interface VisibleKeys {
   readonly start: number;
-  readonly keys: readonly CachedVector[];
-  readonly values: readonly CachedVector[];
+  readonly keys: readonly CachedKey[];
+  readonly values: readonly CachedValue[];
 }
 
 /** softmax(q · k) · v for one head; the query stands in the last visible slot. */
 export function attendHead(terms: ScoreTerms, head: number, query: Block, visible: VisibleKeys): Block {
-  const q = quantise(query);
+  const q = quantise(query, 12);
   const last = visible.keys.length - 1;
   const slope = terms.slopes?.[head];
   const scores = visible.keys.map((key, i) => {
@@ -79,15 +92,13 @@ export function attendHead(terms: ScoreTerms, head: number, query: Block, visibl
 const limit = (score: number): number => Math.max(-0x4000_0000, Math.min(0x4000_0000, score));
 
 /** log2(e) · scale · q·k in Q16, limited to ±2^30. */
-function score({ scale }: ScoreTerms, q: Activation, key: CachedVector): number {
-  let dot = 0; // below 8192 · 127 · 1024 = 2^30
+function score({ scale }: ScoreTerms, q: Activation, key: CachedKey): number {
+  let dot = 0; // at most 2048 · 2047 · 512 < 2^31
   for (let i = 0; i < key.q.length; i++) dot += (q.q[i] ?? 0) * (key.q[i] ?? 0);
-  const scaled = mulShift(dot, key.magnitude, 24);
-  const k = q.exponent + key.exponent + 24 + scale.exponent + 16;
-  // 30 bits by 24: bring the product to 30 bits before a shift to the left can overflow.
-  return k <= -24
-    ? mulShift(scaled, scale.significand, -k)
-    : shiftSaturating(mulShift(scaled, scale.significand, 24), k + 24);
+  const k = q.exponent + key.exponent + scale.exponent + 16;
+  // 31 bits by 25: bring the product back to 32 bits before a shift to the left can overflow.
+  if (k > -24) return shiftSaturating(mulShift(dot, scale.significand, 24), k + 24);
+  return limit(mulShift(dot, scale.significand, -k));
 }
 
 interface WeightedSum {

@@ -101,10 +101,11 @@ export function blockFromF32(bits: Uint32Array): Block {
   return { mantissas: Int32Array.from(parts, (p) => shift(p.significand, p.exponent - exponent)), exponent };
 }
 
-/** Rounds a block to 14 bits. A mantissa that rounds up to 8192 becomes 8191. */
-export function quantise(block: Block): Activation {
-  const s = Math.max(0, blockBits(block) - 13);
-  const q = Int16Array.from(block.mantissas, (m) => Math.min(8191, roundShift(m, s)));
+/** Rounds a block to `bits` bits: -2^(bits-1) <= q < 2^(bits-1), where what rounds up to 2^(bits-1) becomes one less. */
+export function quantise(block: Block, bits = 14): Activation {
+  const s = Math.max(0, blockBits(block) - (bits - 1));
+  const max = (1 << (bits - 1)) - 1;
+  const q = Int16Array.from(block.mantissas, (m) => Math.min(max, roundShift(m, s)));
   let l1 = 0;
   for (const value of q) l1 += Math.abs(value);
   return { q, exponent: block.exponent + s, l1 };

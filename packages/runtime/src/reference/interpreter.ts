@@ -3,7 +3,15 @@
  * Every engine must equal it bit for bit.
  */
 import type { Engine, Logits, Sequence } from "../engine.ts";
-import { attendHead, type CachedVector, cacheVector, splitHeads, tensorProduct } from "./attention.ts";
+import {
+  attendHead,
+  type CachedKey,
+  type CachedValue,
+  cacheKey,
+  cacheValue,
+  splitHeads,
+  tensorProduct,
+} from "./attention.ts";
 import { type Activation, add, type Block, concat, quantise, scale } from "./block.ts";
 import { sigmoidWide } from "./elementary.ts";
 import { applyFfn } from "./ffn.ts";
@@ -23,8 +31,8 @@ import type {
 
 /** Keys and values of one layer: by head, then by slot. */
 interface LayerCache {
-  readonly keys: CachedVector[][];
-  readonly values: CachedVector[][];
+  readonly keys: CachedKey[][];
+  readonly values: CachedValue[][];
 }
 
 /** An engine that runs the definition itself. */
@@ -148,10 +156,10 @@ function attend(
       ? add(scale(projected.values, mix), scale(firstValues, pow2(30) - mix))
       : projected.values;
   projected.keys.forEach((key, g) => {
-    cache.keys[g]?.push(cacheVector(turn(key)));
+    cache.keys[g]?.push(cacheKey(turn(key)));
   });
   splitHeads(values, kvHeads).forEach((value, g) => {
-    cache.values[g]?.push(cacheVector(value));
+    cache.values[g]?.push(cacheValue(value));
   });
   const outputs = queries.map((query, head) => {
     const g = Math.floor((head * kvHeads) / heads);

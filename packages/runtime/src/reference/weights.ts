@@ -221,7 +221,7 @@ class Reader {
       o: this.linear(attention.project.o, scope),
       rope,
       terms: {
-        scale: log2Factor(attention.scale, 127),
+        scale: log2Factor(attention.scale),
         slopes,
         sinks: sinks === undefined ? undefined : Array.from(this.bits(sinks, scope), (b) => log2Fixed(b, 16)),
       },
