@@ -19,6 +19,7 @@ export type FormatErrorCode =
   | "canonical" // bytes that are not the one canonical encoding of a value
   | "header" // a header or section table that no writer produces
   | "layout" // records that disagree with the layout recomputed from names and shapes
+  | "content" // a tensor's bytes that break a rule of the format: padding, scales, -128, reals that are not finite
   | "fold" // a fold that is not well-formed
   | "range" // a read outside the source
   | "io"; // the source failed or changed while it was read

@@ -44,6 +44,7 @@ export {
 export { type LexicalTable, lexicalSchema } from "./fold/lexical.ts";
 export { byName, type Dtype, MAX_TENSORS, type PlannedTensor, tensorNameAt, tensorPlan } from "./fold/tensor-plan.ts";
 export { type SpanLayout, spanLayout } from "./span.ts";
+export { type ContentScan, scanContent } from "./content.ts";
 export {
   type Meta,
   metaSchema,

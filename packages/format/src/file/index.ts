@@ -1,1 +1,2 @@
-export {};
+export { createFileSink, type FileSink } from "./file-sink.ts";
+export { type FileSource, openFileSource } from "./file-source.ts";

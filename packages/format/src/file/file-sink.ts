@@ -1,0 +1,101 @@
+/**
+ * A file that appears whole or not at all: written under a temporary name in the same folder, synced, made read-only,
+ * renamed, and the folder synced.
+ */
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, open, rename, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { FormatError } from "../errors.ts";
+import { assertRange, type ByteStore } from "../source.ts";
+
+/** Either `commit` or `abort` ends it; `abort` after `commit` does nothing, so it can stand in a `finally`. */
+export interface FileSink extends ByteStore {
+  /** Puts the file under its final name, replacing what stood there. */
+  commit(): Promise<void>;
+  /** Removes what was written. */
+  abort(): Promise<void>;
+}
+
+/** Opens a temporary file beside `path`. Throws FormatError `io`. */
+export async function createFileSink(path: string): Promise<FileSink> {
+  const folder = dirname(path);
+  const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
+  const handle = await attempt(path, () => open(temporary, flags, 0o600));
+  let closed = false;
+  let committed = false;
+  let size = 0;
+  const close = async (): Promise<void> => {
+    if (closed) return;
+    closed = true;
+    await handle.close();
+  };
+  return {
+    write: async (offset, bytes) => {
+      assertRange(Number.MAX_SAFE_INTEGER, offset, bytes.length);
+      await attempt(path, () => writeAll(handle, offset, bytes));
+      size = Math.max(size, offset + bytes.length);
+    },
+    read: async (offset, length) => {
+      assertRange(size, offset, length);
+      const bytes = new Uint8Array(length);
+      const { bytesRead } = await attempt(path, () => handle.read(bytes, 0, length, offset));
+      if (bytesRead !== length) throw new FormatError("io", `${temporary} became shorter while it was written`, path);
+      return bytes;
+    },
+    commit: () =>
+      attempt(path, async () => {
+        await handle.sync();
+        await handle.chmod(0o444);
+        await close();
+        await rename(temporary, path);
+        committed = true;
+        await syncFolder(folder);
+      }),
+    abort: async () => {
+      if (committed) return;
+      await close();
+      await attempt(path, () => unlink(temporary));
+    },
+  };
+}
+
+async function writeAll(handle: FileHandle, offset: number, bytes: Uint8Array): Promise<void> {
+  let written = 0;
+  while (written < bytes.length) {
+    const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, offset + written);
+    written += bytesWritten;
+  }
+}
+
+/** Windows has no handle of a folder to sync; a rename there is as durable as it gets. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(folder, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function attempt<T>(path: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+    const reasons: Readonly<Record<string, string>> = {
+      ENOENT: "its folder does not exist",
+      ENOTDIR: "its folder is not a folder",
+      EACCES: "permission was denied",
+      EPERM: "permission was denied",
+      EROFS: "the file system is read-only",
+      ENOSPC: "the disk is full",
+      EDQUOT: "the disk quota is used up",
+      EISDIR: "a folder has that name",
+    };
+    const reason = reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));
+    throw new FormatError("io", `${path} cannot be written: ${reason}`, path, { cause });
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * A file as a source: opened once, by a handle that stays the same file whatever its name comes to mean. What is verified is
+ * what is loaded, because both read through this handle.
+ */
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { FormatError } from "../errors.ts";
+import { assertRange, type ByteSource } from "../source.ts";
+
+/** An open file. Close it when done. */
+export interface FileSource extends ByteSource {
+  readInto(offset: number, target: Uint8Array): Promise<void>;
+  assertUnchanged(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What must not change while a file is read. */
+interface Identity {
+  readonly device: bigint;
+  readonly inode: bigint;
+  readonly size: bigint;
+  readonly modified: bigint;
+}
+
+async function identify(handle: FileHandle, path: string): Promise<Identity> {
+  const stat = await handle.stat({ bigint: true });
+  if (!stat.isFile()) throw new FormatError("io", `${path} is not a regular file`, path);
+  return { device: stat.dev, inode: stat.ino, size: stat.size, modified: stat.mtimeNs };
+}
+
+function describeFailure(cause: unknown, path: string): FormatError {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const reasons: Readonly<Record<string, string>> = {
+    ENOENT: "there is no such file",
+    ELOOP: "it is a symbolic link; give the file that it points to",
+    EACCES: "permission was denied",
+    EPERM: "permission was denied",
+    EISDIR: "it is a folder",
+    EMFILE: "too many files are open",
+  };
+  return new FormatError("io", `${path} cannot be read: ${reasons[code] ?? (cause instanceof Error ? cause.message : String(cause))}`, path, { cause });
+}
+
+/**
+ * Opens a regular file for reading; a symbolic link is refused (O_NOFOLLOW), because its target may change between
+ * verifying and loading. Throws FormatError `io`.
+ */
+export async function openFileSource(path: string): Promise<FileSource> {
+  let handle: FileHandle;
+  try {
+    // O_NONBLOCK: opening a named pipe must not wait for a writer. Both flags are absent on Windows.
+    handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+  } catch (cause) {
+    throw describeFailure(cause, path);
+  }
+  try {
+    const opened = await identify(handle, path);
+    if (opened.size > BigInt(Number.MAX_SAFE_INTEGER)) throw new FormatError("io", `${path} is too large`, path);
+    return fileSource(handle, path, opened);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+function fileSource(handle: FileHandle, path: string, opened: Identity): FileSource {
+  const size = Number(opened.size);
+  const readInto = async (offset: number, target: Uint8Array): Promise<void> => {
+    assertRange(size, offset, target.length);
+    let filled = 0;
+    while (filled < target.length) {
+      let bytesRead: number;
+      try {
+        ({ bytesRead } = await handle.read(target, filled, target.length - filled, offset + filled));
+      } catch (cause) {
+        throw describeFailure(cause, path);
+      }
+      if (bytesRead === 0) throw new FormatError("io", `${path} became shorter while it was read`, path);
+      filled += bytesRead;
+    }
+  };
+  return {
+    size,
+    readInto,
+    read: async (offset, length) => {
+      assertRange(size, offset, length);
+      const bytes = new Uint8Array(length);
+      await readInto(offset, bytes);
+      return bytes;
+    },
+    assertUnchanged: async () => {
+      const now = await identify(handle, path);
+      const same = now.size === opened.size && now.modified === opened.modified && now.inode === opened.inode && now.device === opened.device;
+      if (!same) throw new FormatError("io", `${path} changed while it was read`, path);
+    },
+    close: () => handle.close(),
+  };
+}

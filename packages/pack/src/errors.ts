@@ -1,0 +1,11 @@
+import { S7lError } from "@s7l/format";
+
+export type PackErrorCode =
+  | "option" // an option that no artifact can have
+  | "weights" // weights that break a rule of the format, or that do not fit their fold
+  | "golden"; // golden prompts or digests that cannot be sealed
+
+/** Why weights were not sealed. */
+export class PackError extends S7lError<PackErrorCode> {
+  override readonly name = "PackError";
+}
