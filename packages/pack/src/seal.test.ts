@@ -1,4 +1,4 @@
-import { memorySink, toHex } from "@s7l/format";
+import { memorySink } from "@s7l/format";
 import { fakeDigests, TINY_KINDS, tinyWeights } from "@s7l/fixtures";
 import { describe, expect, test } from "vitest";
 import { seal } from "./seal.ts";
@@ -12,6 +12,5 @@ describe("seal", () => {
     );
     expect(first?.bytes).toEqual(second?.bytes);
     expect(first?.bytes.length).toBe(first?.size);
-    console.log(kind, first?.size, toHex(first?.root ?? new Uint8Array()));
   });
 });

@@ -1,0 +1,203 @@
+/**
+ * `VerifiedArtifact`: the only thing that the runtime takes, and only this package makes one.
+ */
+import {
+  type Abi,
+  type Component,
+  FormatError,
+  type Fold,
+  type Gate,
+  type GoldenPrompt,
+  type LexicalTable,
+  type Meta,
+  type PlacedTensor,
+  type PlannedTensor,
+  type Policy,
+  type Provenance,
+  type TensorRecord,
+  type Vocabulary,
+} from "@s7l/format";
+import { readTensor, type TensorPlace } from "./tensor-reader.ts";
+
+/** What verification has established, before any tensor is read. */
+export interface VerifiedFront {
+  /** R. */
+  readonly root: Uint8Array;
+  /** Bytes of the artifact. */
+  readonly size: number;
+  readonly fold: Fold;
+  readonly lexical: LexicalTable | undefined;
+  readonly vocabulary: Vocabulary;
+  readonly meta: Meta;
+  readonly policy: Policy;
+  readonly golden: readonly GoldenPrompt[];
+  readonly gate: Gate;
+  readonly abi: Abi;
+  readonly components: readonly Component[];
+  readonly provenance: readonly Provenance[];
+  readonly records: readonly TensorRecord[];
+  readonly tensors: readonly PlacedTensor[];
+  readonly leaves: number;
+  readonly place: TensorPlace;
+}
+
+/** Chunks verified so far, of all. */
+export interface Coverage {
+  readonly chunks: number;
+  readonly total: number;
+}
+
+/** Held by this module alone: without it the constructor throws. */
+const KEY = Symbol("verified");
+
+/**
+ * An artifact whose front matter has been verified, and whose tensors are verified each time they are read. It cannot be
+ * constructed, subclassed or imitated outside this package; {@link isVerifiedArtifact} tells. What it gives is frozen, and
+ * bytes are copies, so nobody can change it afterwards.
+ */
+export class VerifiedArtifact {
+  readonly #front: VerifiedFront;
+  readonly #index: ReadonlyMap<string, number>;
+  readonly #verified: Uint8Array;
+  #chunks = 0;
+
+  readonly size: number;
+  readonly fold: Fold;
+  readonly lexical: LexicalTable | undefined;
+  readonly meta: Meta;
+  readonly policy: Policy;
+  readonly abi: Abi;
+  /** Every tensor, in sealed order; what the fold plans. */
+  readonly plan: readonly PlannedTensor[];
+
+  /** @internal */
+  constructor(key: typeof KEY, front: VerifiedFront) {
+    if (key !== KEY || new.target !== VerifiedArtifact) throw new FormatError("schema", "only verify makes a VerifiedArtifact");
+    this.#front = front;
+    this.#index = new Map(front.tensors.map(({ name }, index) => [name, index]));
+    this.#verified = new Uint8Array(Math.ceil(front.leaves / 8));
+    this.size = front.size;
+    this.fold = deepFreeze(front.fold);
+    this.lexical = deepFreeze(front.lexical);
+    this.meta = deepFreeze(front.meta);
+    this.policy = deepFreeze(front.policy);
+    this.abi = deepFreeze(front.abi);
+    this.plan = deepFreeze(front.tensors.map(({ name, dtype, shape, component }) => ({ name, dtype, shape, component })));
+    Object.freeze(this);
+  }
+
+  /** R, 32 bytes; a copy. */
+  get root(): Uint8Array {
+    return this.#front.root.slice();
+  }
+
+  /** The sealed tokenizer or vocabulary; a copy. */
+  get vocabulary(): Vocabulary {
+    return structuredClone(this.#front.vocabulary);
+  }
+
+  /** The sealed golden prompts; a copy. */
+  get golden(): readonly GoldenPrompt[] {
+    return structuredClone(this.#front.golden);
+  }
+
+  /** The CM-1 record; a copy. */
+  get gate(): Gate {
+    return structuredClone(this.#front.gate);
+  }
+
+  /** Components with their roots, in sealed order; a copy. */
+  get components(): readonly Component[] {
+    return structuredClone(this.#front.components);
+  }
+
+  /** The sealed record of a tensor (place, component, root T); a copy. */
+  record(name: string): TensorRecord {
+    return structuredClone(at(this.#front.records, this.#indexOf(name)));
+  }
+
+  /** Method, sources and source hash of a tensor; a copy. */
+  provenance(name: string): Provenance {
+    return structuredClone(at(this.#front.provenance, this.#indexOf(name)));
+  }
+
+  /** How much of the artifact's data has been verified by reading it. */
+  coverage(): Coverage {
+    return { chunks: this.#chunks, total: this.#front.leaves };
+  }
+
+  /**
+   * A tensor's span (`spanLayout`), every chunk of it checked against its sealed leaf and the rules of its content. Throws
+   * VerifyError, or FormatError `io`.
+   */
+  async read(name: string, options: { readonly signal?: AbortSignal } = {}): Promise<Uint8Array> {
+    const target = new Uint8Array(at(this.#front.tensors, this.#indexOf(name)).length);
+    await this.readInto(name, target, options);
+    return target;
+  }
+
+  /**
+   * The same straight into memory of the caller, whose length is the span's. It is checked in place, after the bytes have
+   * arrived; if anything is wrong, the memory is zeroed before this throws. WebAssembly memory must not grow meanwhile.
+   */
+  async readInto(name: string, target: Uint8Array, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const index = this.#indexOf(name);
+    const tensor = at(this.#front.tensors, index);
+    if (target.length !== tensor.length) {
+      throw new FormatError("range", `tensor "${name}" has ${tensor.length} bytes, the memory given ${target.length}`, name);
+    }
+    await this.#readTensor(index, target, options.signal);
+  }
+
+  /** Reads a tensor only to check it. */
+  async verifyTensor(name: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    await this.#readTensor(this.#indexOf(name), undefined, options.signal);
+  }
+
+  async #readTensor(index: number, target: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<void> {
+    const { place, tensors, records } = this.#front;
+    await readTensor(place, at(tensors, index), at(records, index), target, { signal, onChunk: (leaf) => this.#note(leaf) });
+  }
+
+  #note(leaf: number): void {
+    const byte = Math.floor(leaf / 8);
+    const bit = 1 << (leaf % 8);
+    const seen = this.#verified[byte] ?? 0;
+    if ((seen & bit) === 0) this.#chunks++;
+    this.#verified[byte] = seen | bit;
+  }
+
+  #indexOf(name: string): number {
+    const index = this.#index.get(name);
+    if (index === undefined) throw new FormatError("range", `the artifact has no tensor "${name}"`, name);
+    return index;
+  }
+
+  /** Whether a value was made here. A copy, a proxy or an object of the same shape was not. */
+  static is(value: unknown): value is VerifiedArtifact {
+    return typeof value === "object" && value !== null && #front in value;
+  }
+}
+
+/** Makes an artifact; for this package only (not exported by its index). */
+export function makeArtifact(front: VerifiedFront): VerifiedArtifact {
+  return new VerifiedArtifact(KEY, front);
+}
+
+/** Whether a value is an artifact that this package verified. */
+export function isVerifiedArtifact(value: unknown): value is VerifiedArtifact {
+  return VerifiedArtifact.is(value);
+}
+
+function at<T>(items: readonly T[], index: number): T {
+  const item = items[index];
+  if (item === undefined) throw new FormatError("range", `no item ${index} of ${items.length}`);
+  return item;
+}
+
+/** Freezes plain data; bytes cannot be frozen and do not occur in what passes here. */
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
+  for (const item of Object.values(value)) deepFreeze(item);
+  return Object.freeze(value);
+}

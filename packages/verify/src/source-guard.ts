@@ -1,0 +1,34 @@
+/**
+ * Makes any source trustworthy in form: reads stay within its size, give exactly what was asked, and fail as FormatError
+ * `io` whatever the source itself throws. An abort passes through.
+ */
+import { assertRange, type ByteSource, FormatError, readInto, S7lError } from "@s7l/format";
+
+/** The same source, guarded. Its size is fixed now. */
+export function guardSource(source: ByteSource): ByteSource {
+  const { size } = source;
+  if (!Number.isSafeInteger(size) || size < 0) throw new FormatError("io", `a source of size ${size}`);
+  const within = async <T>(offset: number, length: number, act: () => Promise<T>): Promise<T> => {
+    assertRange(size, offset, length);
+    try {
+      return await act();
+    } catch (cause) {
+      const aborted = cause instanceof Error && cause.name === "AbortError";
+      if (aborted || cause instanceof S7lError) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new FormatError("io", `${length} bytes at ${offset} could not be read: ${reason}`, undefined, { cause });
+    }
+  };
+  const read = (offset: number, length: number): Promise<Uint8Array> =>
+    within(offset, length, async () => {
+      const bytes = await source.read(offset, length);
+      if (bytes.length !== length) throw new FormatError("io", `the source gave ${bytes.length} bytes for ${length} at ${offset}`);
+      return bytes;
+    });
+  return {
+    size,
+    read,
+    ...(source.readInto ? { readInto: (offset, target) => within(offset, target.length, () => readInto(source, offset, target)) } : {}),
+    assertUnchanged: async () => source.assertUnchanged?.(),
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * Reads tensors chunk by chunk: a chunk is used only after its hash is the sealed leaf, and the leaves of a tensor only
+ * after they give its root. Memory is two chunks, or the caller's own.
+ */
+import {
+  type ByteSource,
+  equalBytes,
+  HASH_SIZE,
+  leafHashAsync,
+  merkleRoot,
+  type PlacedTensor,
+  scanContent,
+  splitLeaves,
+  type TensorRecord,
+} from "@s7l/format";
+import { refuse, VerifyError } from "./errors.ts";
+import { attribute } from "./ledger.ts";
+
+/** What the reader needs of the verified front. */
+export interface TensorPlace {
+  readonly source: ByteSource;
+  readonly treeOffset: number;
+  readonly dataOffset: number;
+  readonly chunkSize: number;
+}
+
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the index of each leaf that was verified. */
+  readonly onChunk: (leaf: number) => void;
+}
+
+/** The sealed leaves of a tensor, proved to give its root T. */
+async function leavesOf(place: TensorPlace, tensor: PlacedTensor, record: TensorRecord): Promise<readonly Uint8Array[]> {
+  const bytes = await place.source.read(place.treeOffset + tensor.firstLeaf * HASH_SIZE, tensor.leaves * HASH_SIZE);
+  const leaves = splitLeaves(bytes.slice());
+  if (!equalBytes(merkleRoot(leaves), record.root)) {
+    refuse("tensor-root", `the leaves of tensor "${tensor.name}" do not give its root`, tensor.name);
+  }
+  return leaves;
+}
+
+/**
+ * Reads a tensor's span into `target` (its length), or through two buffers where there is none, and checks every chunk and
+ * the rules of its content. On any failure `target` is zeroed, so that unverified bytes never stay behind.
+ */
+export async function readTensor(
+  place: TensorPlace,
+  tensor: PlacedTensor,
+  record: TensorRecord,
+  target: Uint8Array | undefined,
+  options: ReadOptions,
+): Promise<void> {
+  try {
+    await readChunks(place, tensor, record, target, options);
+  } catch (error) {
+    target?.fill(0);
+    throw attribute("V3", error);
+  }
+}
+
+async function readChunks(
+  place: TensorPlace,
+  tensor: PlacedTensor,
+  record: TensorRecord,
+  target: Uint8Array | undefined,
+  { signal, onChunk }: ReadOptions,
+): Promise<void> {
+  const { source, dataOffset, chunkSize } = place;
+  const leaves = await leavesOf(place, tensor, record);
+  const scan = scanContent(tensor);
+  const spare = target || !source.readInto ? [] : [0, 1].map(() => new Uint8Array(Math.min(chunkSize, tensor.length)));
+
+  const fetch = async (index: number): Promise<Uint8Array> => {
+    const from = index * chunkSize;
+    const length = Math.min(chunkSize, tensor.length - from);
+    const into = target?.subarray(from, from + length) ?? spare[index % 2]?.subarray(0, length);
+    if (into && source.readInto) {
+      await source.readInto(dataOffset + tensor.offset + from, into);
+      return into;
+    }
+    const bytes = await source.read(dataOffset + tensor.offset + from, length);
+    if (!into) return bytes;
+    into.set(bytes);
+    return into;
+  };
+
+  let ahead: Promise<Uint8Array> | undefined;
+  try {
+    for (const [index, leaf] of leaves.entries()) {
+      signal?.throwIfAborted();
+      const chunk: Uint8Array = await (ahead ?? fetch(index));
+      // One chunk is read while the one before it is hashed.
+      ahead = index + 1 < leaves.length ? fetch(index + 1) : undefined;
+      ahead?.catch(() => undefined);
+      if (!equalBytes(await leafHashAsync(chunk), leaf)) {
+        refuse("chunk", `chunk ${index} of tensor "${tensor.name}" does not match its leaf`, `${tensor.name}#${index}`);
+      }
+      contentOf(() => scan.update(chunk));
+      onChunk(tensor.firstLeaf + index);
+    }
+  } finally {
+    // A read still under way must not write into the caller's memory after this returns.
+    await ahead?.catch(() => undefined);
+  }
+  contentOf(() => scan.finish());
+}
+
+/** What is wrong inside a chunk that the tree holds is a matter of the encoding, V0. */
+function contentOf(check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    const attributed = attribute("V0", error);
+    throw attributed instanceof VerifyError ? attributed : error;
+  }
+}

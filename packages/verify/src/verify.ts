@@ -1,0 +1,133 @@
+/**
+ * `verify`: is this file an artifact, whole and unaltered, by every rule from V0 to V7?
+ */
+import { type ByteSource, startSectionDigest, equalBytes, toHex } from "@s7l/format";
+import type { Coverage, VerifiedArtifact } from "./artifact.ts";
+import { entryOf } from "./envelope.ts";
+import { refuse, VerifyError } from "./errors.ts";
+import { type Front, verifyFront } from "./front.ts";
+import { Ledger, type RuleVerdict } from "./ledger.ts";
+import { equalDigests, sealedGoldens } from "./rules/v6-replay.ts";
+
+/** Token ids of the golden prompts. */
+export type Prompts = readonly (readonly number[])[];
+
+/** Runs the prompts and gives the digest of each one's logits; the runtime's `replayGolden`. */
+export type Replay = (artifact: VerifiedArtifact, prompts: Prompts) => Promise<readonly Uint8Array[]>;
+
+export interface OpenOptions {
+  /** The root that the artifact must have: 32 bytes, or their hexadecimal form. Anything else refuses every artifact. */
+  readonly expectedRoot?: Uint8Array | string;
+  readonly signal?: AbortSignal;
+}
+
+export interface VerifyOptions extends OpenOptions {
+  /** Without it V6 checks the root alone, and its verdict says `replayed: false`. */
+  readonly replay?: Replay;
+  /** Verifies the data of one expert alone. The prompts are not replayed, as they need every component. */
+  readonly expert?: number;
+  readonly onProgress?: (coverage: Coverage) => void;
+}
+
+export interface Verification {
+  /** Every rule holds for what was read. */
+  readonly ok: boolean;
+  /** R in hexadecimal, or undefined where the file has none that recomputes. */
+  readonly root: string | undefined;
+  /** V0 to V7, in order. The broken one has a code of its own; those that rest on it say `not-reached`. */
+  readonly rules: readonly RuleVerdict[];
+  /** `whole`: every byte was checked. `partial`: all that was asked for. `broken`: a rule is. */
+  readonly integrity: "whole" | "partial" | "broken";
+  /** A consistent file is not yet an authentic one: `pinned` where the caller's root was met, else `unproven`. */
+  readonly authenticity: "pinned" | "unproven";
+  readonly coverage: Coverage;
+  /** Present exactly when `ok`. */
+  readonly artifact?: VerifiedArtifact;
+}
+
+/**
+ * Verifies an artifact. A bad file is a verdict, never an exception; what is thrown is a failing source (FormatError `io`),
+ * an abort, or an error of the caller's own replay.
+ */
+export async function verify(source: ByteSource, options: VerifyOptions = {}): Promise<Verification> {
+  const ledger = new Ledger();
+  let front: Front | undefined;
+  try {
+    front = await verifyFront(source, options.expectedRoot, ledger);
+    await verifyTree(front, options, ledger);
+    await verifyTensors(front, options, ledger);
+    await replayGoldens(front, options, ledger);
+    await front.source.assertUnchanged?.();
+    return verdict(ledger, front, options);
+  } catch (error) {
+    if (!(error instanceof VerifyError)) throw error;
+    return verdict(ledger, front, options, error);
+  }
+}
+
+/**
+ * Opens an artifact for lazy use: all is verified that needs no tensor, and each tensor is when it is read. Throws
+ * VerifyError with the rule that is broken.
+ */
+export async function openVerified(source: ByteSource, options: OpenOptions = {}): Promise<VerifiedArtifact> {
+  const ledger = new Ledger();
+  const { artifact } = await verifyFront(source, options.expectedRoot, ledger);
+  ledger.check("V6", () => sealedGoldens(artifact.golden));
+  return artifact;
+}
+
+/** TREE as a section; its slices are proved again with each tensor. Skipped where only an expert is asked for. */
+async function verifyTree({ envelope, source }: Front, { expert, signal }: VerifyOptions, ledger: Ledger): Promise<void> {
+  if (expert !== undefined) return;
+  const entry = entryOf(envelope, "TREE");
+  const digest = startSectionDigest(entry);
+  const step = 2 ** envelope.header.chunkLog2;
+  for (let at = 0; at < entry.size; at += step) {
+    signal?.throwIfAborted();
+    digest.update(await source.read(entry.offset + at, Math.min(step, entry.size - at)));
+  }
+  ledger.check("V6", () => {
+    if (!equalBytes(digest.digest(), entry.digest)) refuse("section-digest", "section TREE does not match its digest", "TREE");
+  });
+}
+
+async function verifyTensors({ artifact }: Front, options: VerifyOptions, ledger: Ledger): Promise<void> {
+  const { expert, signal, onProgress } = options;
+  const component = expert === undefined ? undefined : `expert${expert}`;
+  const tensors = artifact.plan.filter((tensor) => component === undefined || tensor.component === component);
+  ledger.check("V3", () => {
+    if (tensors.length === 0) refuse("component", `the artifact has no component "${component}"`, "COMP");
+  });
+  for (const { name } of tensors) {
+    await ledger.checkAsync("V3", () => artifact.verifyTensor(name, signal ? { signal } : {}));
+    onProgress?.(artifact.coverage());
+  }
+  ledger.settle("V0", "V3");
+}
+
+async function replayGoldens({ artifact }: Front, { replay, expert }: VerifyOptions, ledger: Ledger): Promise<void> {
+  const { golden } = artifact;
+  if (replay && expert === undefined) {
+    const digests = await replay(artifact, golden.map(({ ids }) => ids));
+    ledger.check("V6", () => sealedGoldens(golden));
+    ledger.check("V6", () => equalDigests(golden, digests));
+    ledger.noteReplay();
+  } else {
+    ledger.check("V6", () => sealedGoldens(golden));
+  }
+  ledger.settle("V6");
+}
+
+function verdict(ledger: Ledger, front: Front | undefined, options: VerifyOptions, error?: VerifyError): Verification {
+  const coverage = front?.artifact.coverage() ?? { chunks: 0, total: 0 };
+  return {
+    ok: error === undefined,
+    root: front && toHex(front.artifact.root),
+    rules: ledger.verdicts(),
+    integrity: error ? "broken" : coverage.chunks === coverage.total ? "whole" : "partial",
+    authenticity: error === undefined && options.expectedRoot !== undefined ? "pinned" : "unproven",
+    coverage,
+    ...(error === undefined && front ? { artifact: front.artifact } : {}),
+  };
+}
+
