@@ -50,7 +50,8 @@ class Scan {
   /** Moves past `count` bytes and gives where they began. */
   private skip(count: number): number {
     const from = this.at;
-    if (count > this.bytes.length - from) this.refuse(`${count} bytes are promised, ${this.bytes.length - from} are left`);
+    if (count > this.bytes.length - from)
+      this.refuse(`${count} bytes are promised, ${this.bytes.length - from} are left`);
     this.at += count;
     return from;
   }
@@ -58,7 +59,8 @@ class Scan {
   /** A big-endian length of 1, 2 or 4 bytes that a shorter form could not say. */
   private length(size: 1 | 2 | 4, least: number): number {
     const from = this.skip(size);
-    const n = size === 1 ? this.view.getUint8(from) : size === 2 ? this.view.getUint16(from) : this.view.getUint32(from);
+    const n =
+      size === 1 ? this.view.getUint8(from) : size === 2 ? this.view.getUint16(from) : this.view.getUint32(from);
     if (n < least) this.refuse(`${n} is not in its shortest form`);
     return n;
   }
@@ -105,7 +107,8 @@ class Scan {
   /** Every item takes a byte at least, so a count beyond the bytes left is a lie. */
   private open(depth: number, count: number): void {
     if (depth > MAX_DEPTH) this.refuse(`nested deeper than ${MAX_DEPTH}`);
-    if (count > this.bytes.length - this.at) this.refuse(`${count} items are promised, ${this.bytes.length - this.at} bytes are left`);
+    if (count > this.bytes.length - this.at)
+      this.refuse(`${count} items are promised, ${this.bytes.length - this.at} bytes are left`);
   }
 
   private map(count: number, depth: number): void {

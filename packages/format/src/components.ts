@@ -6,7 +6,7 @@
 import { encodeCanonical } from "./canonical.ts";
 import { sha256 } from "./hash.ts";
 import { DOMAIN, merkleRoot } from "./merkle.ts";
-import { type Infer, bytes, integer, list, record, text } from "./schema.ts";
+import { bytes, type Infer, integer, list, record, text } from "./schema.ts";
 import type { TensorRecord } from "./tensor-index.ts";
 
 /** Components an artifact may hold: those of 4096 experts, and room. */

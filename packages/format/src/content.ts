@@ -30,10 +30,25 @@ function regionsOf(tensor: PlannedTensor): readonly Region[] {
   const rows = tensor.shape[0] ?? 0;
   const ends: readonly (readonly [Region["kind"], number])[] =
     tensor.dtype === "i8"
-      ? [["rows", data], ["zeros", scales], ["scales", scales + 4 * rows], ["zeros", size]]
+      ? [
+          ["rows", data],
+          ["zeros", scales],
+          ["scales", scales + 4 * rows],
+          ["zeros", size],
+        ]
       : tensor.dtype === "i8x2"
-        ? [["rows", data], ["zeros", plane], ["rows", plane + data], ["zeros", scales], ["scales", scales + 4 * rows], ["zeros", size]]
-        : [[tensor.dtype === "f32" ? "reals" : "any", data], ["zeros", size]];
+        ? [
+            ["rows", data],
+            ["zeros", plane],
+            ["rows", plane + data],
+            ["zeros", scales],
+            ["scales", scales + 4 * rows],
+            ["zeros", size],
+          ]
+        : [
+            [tensor.dtype === "f32" ? "reals" : "any", data],
+            ["zeros", size],
+          ];
   let from = 0;
   return ends.map(([kind, end]) => {
     const region = { kind, from, end };
@@ -89,7 +104,14 @@ export function scanContent(tensor: PlannedTensor): ContentScan {
     if (bits === 0) {
       if (lively[row]) refuse("the scale is zero, but the row is not", `row ${row}`);
     } else if (bits >= 0x7f800000) {
-      refuse(bits > 0x80000000 ? "the scale is negative" : bits === 0x80000000 ? "the scale is -0" : "the scale is not finite", `row ${row}`);
+      refuse(
+        bits > 0x80000000
+          ? "the scale is negative"
+          : bits === 0x80000000
+            ? "the scale is -0"
+            : "the scale is not finite",
+        `row ${row}`,
+      );
     } else if (bits < 0x00800000) {
       refuse("the scale is subnormal", `row ${row}`);
     } else if (!lively[row]) {

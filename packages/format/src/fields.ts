@@ -87,7 +87,8 @@ export function fixedRecord<const F extends Fields>(name: string, size: number, 
   const claimed = new Uint8Array(size);
   for (const [, field] of entries) claimed.fill(1, field.at, field.at + field.size);
   const viewOf = (bytes: Uint8Array): DataView => {
-    if (bytes.length !== size) throw new FormatError("header", `${name} has ${size} bytes, found ${bytes.length}`, name);
+    if (bytes.length !== size)
+      throw new FormatError("header", `${name} has ${size} bytes, found ${bytes.length}`, name);
     return new DataView(bytes.buffer, bytes.byteOffset, size);
   };
   return {
@@ -98,7 +99,8 @@ export function fixedRecord<const F extends Fields>(name: string, size: number, 
         try {
           return [key, field.read(view, field.at)];
         } catch (cause) {
-          if (cause instanceof FormatError) throw new FormatError("header", `${name}.${key}: ${cause.message}`, `${name}.${key}`);
+          if (cause instanceof FormatError)
+            throw new FormatError("header", `${name}.${key}: ${cause.message}`, `${name}.${key}`);
           throw cause;
         }
       });

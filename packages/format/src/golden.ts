@@ -2,7 +2,7 @@
  * GOLDEN: prompts as token ids, each with the digest of its integer logits. Whoever runs the artifact can replay them and
  * must come to the same digests (V6). An all-zero digest marks a draft: it was never run.
  */
-import { type Infer, bytes, integer, list, record } from "./schema.ts";
+import { bytes, type Infer, integer, list, record } from "./schema.ts";
 
 /** Prompts an artifact may hold. */
 export const MAX_PROMPTS = 64;

@@ -60,14 +60,16 @@ const ROOT_LABEL = /* @__PURE__ */ new TextEncoder().encode("s7l-v3-root\0");
 
 /** R = H(06 ‖ "s7l-v3-root\0" ‖ header[0:224]). */
 export function rootOfHeader(header: Uint8Array): Uint8Array {
-  if (header.length !== HEADER_SIZE) throw new FormatError("header", `header has ${HEADER_SIZE} bytes, found ${header.length}`, "header");
+  if (header.length !== HEADER_SIZE)
+    throw new FormatError("header", `header has ${HEADER_SIZE} bytes, found ${header.length}`, "header");
   return sha256(DOMAIN.root, ROOT_LABEL, header.subarray(0, ROOT_AT));
 }
 
 /** Writes a header and computes its root; what is constant in version 3 is filled in. */
-export function writeHeader(
-  fields: Omit<Header, "magic" | "version" | "headerSize" | "hash" | "alignment" | "root">,
-): { readonly bytes: Uint8Array; readonly root: Uint8Array } {
+export function writeHeader(fields: Omit<Header, "magic" | "version" | "headerSize" | "hash" | "alignment" | "root">): {
+  readonly bytes: Uint8Array;
+  readonly root: Uint8Array;
+} {
   const bytes = headerRecord.write({
     ...fields,
     magic: MAGIC,

@@ -1,22 +1,18 @@
 // Records and their schemas
-export {
-  bytes,
-  dictionary,
-  type Infer,
-  integer,
-  list,
-  oneOf,
-  type Optional,
-  optional,
-  record,
-  type Schema,
-  text,
-  union,
-  type Value,
-} from "./schema.ts";
-export { FormatError, type FormatErrorCode, S7lError } from "./errors.ts";
-export { compareBytewise, decodeCanonical, encodeCanonical } from "./canonical.ts";
 
+export { ABI, type Abi, abiSchema, KNOWN_ABIS, knowsAbi } from "./abi.ts";
+export { compareBytewise, decodeCanonical, encodeCanonical } from "./canonical.ts";
+export {
+  type Component,
+  componentLeaf,
+  componentsOf,
+  componentsSchema,
+  dataRoot,
+  MAX_COMPONENTS,
+  tensorLeaf,
+} from "./components.ts";
+export { type ContentScan, scanContent } from "./content.ts";
+export { FormatError, type FormatErrorCode, S7lError } from "./errors.ts";
 // The fold
 export {
   type Attention,
@@ -43,42 +39,10 @@ export {
 } from "./fold/fold.ts";
 export { type LexicalTable, lexicalSchema } from "./fold/lexical.ts";
 export { byName, type Dtype, MAX_TENSORS, type PlannedTensor, tensorNameAt, tensorPlan } from "./fold/tensor-plan.ts";
-export { type SpanLayout, spanLayout } from "./span.ts";
-export { type ContentScan, scanContent } from "./content.ts";
-export {
-  type Meta,
-  metaSchema,
-  type Policy,
-  policySchema,
-  type Provenance,
-  provenanceSchema,
-  type Vocabulary,
-  vocabularySchema,
-  type WeightSource,
-} from "./weights.ts";
-
+export { GATE_MARK, GATE_PHASES, GATE_SIZE, type Gate, readGate, strayGateByte, writeGate } from "./gate.ts";
+export { type GoldenPrompt, goldenSchema, MAX_PROMPT_IDS, MAX_PROMPTS } from "./golden.ts";
 // Hashes and trees
 export { concatBytes, createSha256, equalBytes, HASH_SIZE, type Sha256, sha256, sha256Async, toHex } from "./hash.ts";
-export {
-  DOMAIN,
-  inclusionProof,
-  joinLeaves,
-  leafHash,
-  leafHashAsync,
-  merkleRoot,
-  rootFromProof,
-  splitLeaves,
-} from "./merkle.ts";
-export {
-  type Component,
-  componentLeaf,
-  componentsOf,
-  componentsSchema,
-  dataRoot,
-  MAX_COMPONENTS,
-  tensorLeaf,
-} from "./components.ts";
-
 // The container
 export {
   ALIGNMENT,
@@ -97,6 +61,39 @@ export {
   writeHeader,
 } from "./header.ts";
 export {
+  alignUp,
+  type DataLayout,
+  type PlacedSection,
+  type PlacedTensor,
+  placeSections,
+  placeTensors,
+} from "./layout.ts";
+export {
+  DOMAIN,
+  inclusionProof,
+  joinLeaves,
+  leafHash,
+  leafHashAsync,
+  merkleRoot,
+  rootFromProof,
+  splitLeaves,
+} from "./merkle.ts";
+export {
+  bytes,
+  dictionary,
+  type Infer,
+  integer,
+  list,
+  type Optional,
+  oneOf,
+  optional,
+  record,
+  type Schema,
+  text,
+  union,
+  type Value,
+} from "./schema.ts";
+export {
   readSectionTable,
   SECTION_ENTRY_SIZE,
   type SectionEntry,
@@ -107,19 +104,6 @@ export {
   writeSectionTable,
 } from "./section-table.ts";
 export { LANE, SECTION_NAMES, SECTIONS, type SectionName, sectionName } from "./sections.ts";
-export {
-  alignUp,
-  type DataLayout,
-  type PlacedSection,
-  type PlacedTensor,
-  placeSections,
-  placeTensors,
-} from "./layout.ts";
-export { provenanceListSchema, type TensorRecord, tensorIndexSchema } from "./tensor-index.ts";
-export { GATE_MARK, GATE_PHASES, GATE_SIZE, type Gate, readGate, strayGateByte, writeGate } from "./gate.ts";
-export { ABI, type Abi, abiSchema, KNOWN_ABIS, knowsAbi } from "./abi.ts";
-export { type GoldenPrompt, goldenSchema, MAX_PROMPT_IDS, MAX_PROMPTS } from "./golden.ts";
-
 // Bytes
 export {
   assertRange,
@@ -131,3 +115,16 @@ export {
   memorySource,
   readInto,
 } from "./source.ts";
+export { type SpanLayout, spanLayout } from "./span.ts";
+export { provenanceListSchema, type TensorRecord, tensorIndexSchema } from "./tensor-index.ts";
+export {
+  type Meta,
+  metaSchema,
+  type Policy,
+  type Provenance,
+  policySchema,
+  provenanceSchema,
+  type Vocabulary,
+  vocabularySchema,
+  type WeightSource,
+} from "./weights.ts";

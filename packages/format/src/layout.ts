@@ -2,12 +2,13 @@
  * Where everything lies. All of it follows from the tensor plan, the chunk size and the sizes of the sections, so a writer
  * knows each offset before it reads a weight and a reader recomputes what a file claims.
  */
+
+import { compareBytewise } from "./canonical.ts";
 import { FormatError } from "./errors.ts";
 import type { PlannedTensor } from "./fold/tensor-plan.ts";
-import { compareBytewise } from "./canonical.ts";
 import { ALIGNMENT, HEADER_SIZE } from "./header.ts";
 import { SECTION_ENTRY_SIZE } from "./section-table.ts";
-import { type SectionName, SECTIONS } from "./sections.ts";
+import { SECTIONS, type SectionName } from "./sections.ts";
 import { spanLayout } from "./span.ts";
 
 /** The next multiple of 32; refuses what would pass 2^53 - 1. */
@@ -73,7 +74,10 @@ export interface PlacedSection {
 }
 
 /** Places sections in type order after the header and the table. `fileSize` is the end of the last one, rounded up. */
-export function placeSections(sizes: ReadonlyMap<SectionName, number>): { readonly sections: readonly PlacedSection[]; readonly fileSize: number } {
+export function placeSections(sizes: ReadonlyMap<SectionName, number>): {
+  readonly sections: readonly PlacedSection[];
+  readonly fileSize: number;
+} {
   const names = [...sizes.keys()].sort((a, b) => SECTIONS[a].type - SECTIONS[b].type);
   let end = HEADER_SIZE + names.length * SECTION_ENTRY_SIZE;
   const sections = names.map((name): PlacedSection => {

@@ -3,7 +3,7 @@
  * two below the number of leaves. Nothing is duplicated (CVE-2012-2459) and an empty tree does not occur.
  */
 import { FormatError } from "./errors.ts";
-import { HASH_SIZE, concatBytes, sha256, sha256Async } from "./hash.ts";
+import { concatBytes, HASH_SIZE, sha256, sha256Async } from "./hash.ts";
 
 /** What each kind of hash begins with, so that none can be offered as another. 00 and 01 are RFC 6962's. */
 export const DOMAIN = {
@@ -57,7 +57,8 @@ function popped(nodes: Uint8Array[]): Uint8Array {
 
 /** Leaf hashes that lie one after another, as in the TREE section; views, not copies. */
 export function splitLeaves(bytes: Uint8Array): readonly Uint8Array[] {
-  if (bytes.length % HASH_SIZE !== 0) throw new FormatError("layout", `${bytes.length} bytes are not a whole number of leaves`);
+  if (bytes.length % HASH_SIZE !== 0)
+    throw new FormatError("layout", `${bytes.length} bytes are not a whole number of leaves`);
   return Array.from({ length: bytes.length / HASH_SIZE }, (_, i) => bytes.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE));
 }
 
@@ -111,11 +112,15 @@ export function rootFromProof(leaf: Uint8Array, index: number, count: number, pa
     }
   }
   if (sides.length !== path.length) {
-    throw new FormatError("layout", `an audit path of ${path.length} hashes, where leaf ${index} of ${count} has ${sides.length}`);
+    throw new FormatError(
+      "layout",
+      `an audit path of ${path.length} hashes, where leaf ${index} of ${count} has ${sides.length}`,
+    );
   }
   let node = leaf;
   for (const sibling of path) {
-    if (sibling.length !== HASH_SIZE) throw new FormatError("layout", `an audit path holds ${sibling.length} bytes for a hash`);
+    if (sibling.length !== HASH_SIZE)
+      throw new FormatError("layout", `an audit path holds ${sibling.length} bytes for a hash`);
     node = sides.pop() === "right" ? nodeHash(node, sibling) : nodeHash(sibling, node);
   }
   return node;

@@ -1,9 +1,10 @@
 /**
  * The section table: 64 bytes a section, from byte 256, types strictly ascending.
  */
-import { concatBytes, HASH_SIZE, createSha256, type Sha256, sha256 } from "./hash.ts";
-import { fixedRecord, raw, u8, u16, u64 } from "./fields.ts";
+
 import { FormatError } from "./errors.ts";
+import { fixedRecord, raw, u8, u16, u64 } from "./fields.ts";
+import { concatBytes, createSha256, HASH_SIZE, type Sha256, sha256 } from "./hash.ts";
 import { DOMAIN } from "./merkle.ts";
 
 export const SECTION_ENTRY_SIZE = 64;
@@ -22,7 +23,8 @@ export type SectionEntry = ReturnType<typeof entryRecord.read>;
 
 /** Reads a table of whole entries. Throws FormatError `header` for a u64 above 2^53 - 1 or a torn entry. */
 export function readSectionTable(bytes: Uint8Array): readonly SectionEntry[] {
-  if (bytes.length % SECTION_ENTRY_SIZE !== 0) throw new FormatError("header", `a section table of ${bytes.length} bytes`, "table");
+  if (bytes.length % SECTION_ENTRY_SIZE !== 0)
+    throw new FormatError("header", `a section table of ${bytes.length} bytes`, "table");
   return Array.from({ length: bytes.length / SECTION_ENTRY_SIZE }, (_, i) =>
     entryRecord.read(bytes.subarray(i * SECTION_ENTRY_SIZE, (i + 1) * SECTION_ENTRY_SIZE)),
   );
@@ -53,7 +55,11 @@ export function tableDigest(table: Uint8Array): Uint8Array {
  * A running section digest, H(04 ‖ type u16 ‖ lane u8 ‖ size u64 ‖ bytes). Type, lane and size are inside, so a section
  * cannot be offered as another one (V5 rests on this).
  */
-export function startSectionDigest(section: { readonly type: number; readonly lane: number; readonly size: number }): Sha256 {
+export function startSectionDigest(section: {
+  readonly type: number;
+  readonly lane: number;
+  readonly size: number;
+}): Sha256 {
   const head = new Uint8Array(11);
   const view = new DataView(head.buffer);
   view.setUint16(0, section.type, true);
@@ -66,7 +72,10 @@ export function startSectionDigest(section: { readonly type: number; readonly la
 }
 
 /** The digest of a section whose bytes are at hand. */
-export function sectionDigest(section: { readonly type: number; readonly lane: number }, bytes: Uint8Array): Uint8Array {
+export function sectionDigest(
+  section: { readonly type: number; readonly lane: number },
+  bytes: Uint8Array,
+): Uint8Array {
   const hash = startSectionDigest({ ...section, size: bytes.length });
   hash.update(bytes);
   return hash.digest();

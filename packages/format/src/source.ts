@@ -38,7 +38,8 @@ export function assertRange(size: number, offset: number, length: number): void 
 export async function readInto(source: ByteSource, offset: number, target: Uint8Array): Promise<void> {
   if (source.readInto) return source.readInto(offset, target);
   const bytes = await source.read(offset, target.length);
-  if (bytes.length !== target.length) throw new FormatError("io", `a source gave ${bytes.length} bytes for ${target.length}`);
+  if (bytes.length !== target.length)
+    throw new FormatError("io", `a source gave ${bytes.length} bytes for ${target.length}`);
   target.set(bytes);
 }
 
@@ -63,7 +64,9 @@ export function blobSource(blob: Blob): ByteSource {
         const bytes = new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
         if (bytes.length === length) return bytes;
       } catch (cause) {
-        throw new FormatError("io", `the file could not be read at ${offset}: it was moved or changed`, undefined, { cause });
+        throw new FormatError("io", `the file could not be read at ${offset}: it was moved or changed`, undefined, {
+          cause,
+        });
       }
       throw new FormatError("io", `the file ended at ${offset} while ${length} bytes were read`);
     },

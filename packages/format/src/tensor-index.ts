@@ -5,7 +5,7 @@
  * never free: verify recomputes them.
  */
 import { MAX_TENSORS } from "./fold/tensor-plan.ts";
-import { type Infer, bytes, integer, list, oneOf, record, text } from "./schema.ts";
+import { bytes, type Infer, integer, list, oneOf, record, text } from "./schema.ts";
 import { provenanceSchema } from "./weights.ts";
 
 const tensorRecordSchema = record({

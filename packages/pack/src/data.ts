@@ -10,8 +10,8 @@ import {
   merkleRoot,
   type PlacedTensor,
   type Provenance,
-  scanContent,
   type Sha256,
+  scanContent,
   type TensorRecord,
   type WeightSource,
 } from "@s7l/format";
@@ -81,7 +81,15 @@ export async function writeTensor(
   hasher.close();
   const { name, dtype, shape, length, componentIndex } = tensor;
   return {
-    record: { name, dtype, shape, offset: tensor.offset, length, component: componentIndex, root: merkleRoot(hasher.leaves) },
+    record: {
+      name,
+      dtype,
+      shape,
+      offset: tensor.offset,
+      length,
+      component: componentIndex,
+      root: merkleRoot(hasher.leaves),
+    },
     provenance: { ...weights.origin(tensor), sha256: weights.sourceDigest(tensor) },
     leaves: hasher.leaves,
   };

@@ -48,7 +48,11 @@ export function encodeMetadata(metadata: Metadata): ReadonlyMap<SectionName, Uin
     ["PROV", encode("PROV", metadata.provenance)],
     ["TINDEX", encode("TINDEX", metadata.tensors)],
   ]);
-  return new Map(SECTION_NAMES.flatMap((name) => (sections.has(name) ? [[name, sections.get(name) ?? new Uint8Array()] as const] : [])));
+  return new Map(
+    SECTION_NAMES.flatMap((name) =>
+      sections.has(name) ? [[name, sections.get(name) ?? new Uint8Array()] as const] : [],
+    ),
+  );
 }
 
 type MetadataSection = Exclude<SectionName, "STX" | "TREE" | "DATA">;
@@ -68,5 +72,7 @@ function encode(name: MetadataSection, value: Value): Uint8Array {
 function withoutUndefined(value: Value): Value {
   if (typeof value !== "object" || value instanceof Uint8Array) return value;
   if (Array.isArray(value)) return value.map(withoutUndefined);
-  return Object.fromEntries(Object.entries(value).flatMap(([key, item]) => (item === undefined ? [] : [[key, withoutUndefined(item)]])));
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, item]) => (item === undefined ? [] : [[key, withoutUndefined(item)]])),
+  );
 }

@@ -16,6 +16,7 @@ import {
   FLAG,
   type GoldenPrompt,
   HASH_SIZE,
+  HEADER_SIZE,
   joinLeaves,
   MAX_COMPONENTS,
   MAX_PROMPT_IDS,
@@ -33,7 +34,6 @@ import {
   type WeightSource,
   writeHeader,
   writeSectionTable,
-  HEADER_SIZE,
 } from "@s7l/format";
 import { type SealedTensor, writeTensor } from "./data.ts";
 import { PackError } from "./errors.ts";
@@ -77,7 +77,10 @@ export interface Seal {
 export async function seal(weights: WeightSource, sink: ByteStore, options: SealOptions): Promise<Seal> {
   const chunkLog2 = options.chunkLog2 ?? CHUNK_LOG2.usual;
   if (!Number.isInteger(chunkLog2) || chunkLog2 < CHUNK_LOG2.least || chunkLog2 > CHUNK_LOG2.most) {
-    throw new PackError("option", `a chunk of 2^${chunkLog2} bytes; 2^${CHUNK_LOG2.least} to 2^${CHUNK_LOG2.most} are allowed`);
+    throw new PackError(
+      "option",
+      `a chunk of 2^${chunkLog2} bytes; 2^${CHUNK_LOG2.least} to 2^${CHUNK_LOG2.most} are allowed`,
+    );
   }
   const policy = options.policy ?? { maxContext: weights.fold.context };
   assertFit(weights, policy);
@@ -106,13 +109,19 @@ export async function seal(weights: WeightSource, sink: ByteStore, options: Seal
   const front = { sink, data, tree, chunkLog2, root: dataRoot(components) };
 
   await writeFront({ ...front, metadata });
-  const digests = await options.golden({ size: fileSize, read: (offset, length) => sink.read(offset, length) }, prompts);
+  const digests = await options.golden(
+    { size: fileSize, read: (offset, length) => sink.read(offset, length) },
+    prompts,
+  );
   const root = await writeFront({ ...front, metadata: { ...metadata, golden: withDigests(golden, digests) } });
   return { root, size: fileSize };
 }
 
 /** Records of the right size, before their hashes are known. */
-function unsealedRecords(data: DataLayout, weights: WeightSource): Pick<Metadata, "tensors" | "components" | "provenance"> {
+function unsealedRecords(
+  data: DataLayout,
+  weights: WeightSource,
+): Pick<Metadata, "tensors" | "components" | "provenance"> {
   const unknown = new Uint8Array(HASH_SIZE);
   const tensors = data.tensors.map(({ name, dtype, shape, offset, length, componentIndex }) => ({
     name,
@@ -204,7 +213,8 @@ function assertFit({ fold, lexical, vocabulary }: WeightSource, policy: Policy):
     throw new PackError("option", `the policy allows ${policy.maxContext} positions; the fold has ${fold.context}`);
   }
   for (const id of [...vocabulary.eos, ...(vocabulary.bos === undefined ? [] : [vocabulary.bos])]) {
-    if (id >= fold.vocab) throw new PackError("weights", `special token ${id} is not below the vocabulary's ${fold.vocab}`);
+    if (id >= fold.vocab)
+      throw new PackError("weights", `special token ${id} is not below the vocabulary's ${fold.vocab}`);
   }
 }
 
@@ -218,6 +228,7 @@ function assertPrompts(prompts: Prompts, { fold }: WeightSource, { maxContext }:
       throw new PackError("golden", `golden prompt ${i} has ${ids.length} ids; 1 to ${longest} are allowed`);
     }
     const stray = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= fold.vocab);
-    if (stray !== undefined) throw new PackError("golden", `golden prompt ${i} holds id ${stray}; the vocabulary has ${fold.vocab}`);
+    if (stray !== undefined)
+      throw new PackError("golden", `golden prompt ${i} holds id ${stray}; the vocabulary has ${fold.vocab}`);
   }
 }

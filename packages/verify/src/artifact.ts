@@ -4,8 +4,8 @@
 import {
   type Abi,
   type Component,
-  FormatError,
   type Fold,
+  FormatError,
   type Gate,
   type GoldenPrompt,
   type LexicalTable,
@@ -72,7 +72,8 @@ export class VerifiedArtifact {
 
   /** @internal */
   constructor(key: typeof KEY, front: VerifiedFront) {
-    if (key !== KEY || new.target !== VerifiedArtifact) throw new FormatError("schema", "only verify makes a VerifiedArtifact");
+    if (key !== KEY || new.target !== VerifiedArtifact)
+      throw new FormatError("schema", "only verify makes a VerifiedArtifact");
     this.#front = front;
     this.#index = new Map(front.tensors.map(({ name }, index) => [name, index]));
     this.#verified = new Uint8Array(Math.ceil(front.leaves / 8));
@@ -82,7 +83,9 @@ export class VerifiedArtifact {
     this.meta = deepFreeze(front.meta);
     this.policy = deepFreeze(front.policy);
     this.abi = deepFreeze(front.abi);
-    this.plan = deepFreeze(front.tensors.map(({ name, dtype, shape, component }) => ({ name, dtype, shape, component })));
+    this.plan = deepFreeze(
+      front.tensors.map(({ name, dtype, shape, component }) => ({ name, dtype, shape, component })),
+    );
     Object.freeze(this);
   }
 
@@ -144,7 +147,11 @@ export class VerifiedArtifact {
     const index = this.#indexOf(name);
     const tensor = at(this.#front.tensors, index);
     if (target.length !== tensor.length) {
-      throw new FormatError("range", `tensor "${name}" has ${tensor.length} bytes, the memory given ${target.length}`, name);
+      throw new FormatError(
+        "range",
+        `tensor "${name}" has ${tensor.length} bytes, the memory given ${target.length}`,
+        name,
+      );
     }
     await this.#readTensor(index, target, options.signal);
   }
@@ -156,7 +163,10 @@ export class VerifiedArtifact {
 
   async #readTensor(index: number, target: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<void> {
     const { place, tensors, records } = this.#front;
-    await readTensor(place, at(tensors, index), at(records, index), target, { signal, onChunk: (leaf) => this.#note(leaf) });
+    await readTensor(place, at(tensors, index), at(records, index), target, {
+      signal,
+      onChunk: (leaf) => this.#note(leaf),
+    });
   }
 
   #note(leaf: number): void {

@@ -4,14 +4,11 @@
  */
 import {
   type ByteSource,
-
   HEADER_SIZE,
   type Header,
-
   readHeader,
   readSectionTable,
   SECTION_ENTRY_SIZE,
-
   type SectionEntry,
   type SectionName,
 } from "@s7l/format";
@@ -46,7 +43,11 @@ export function bytesOf(envelope: Envelope, name: SmallSection): Uint8Array {
 }
 
 /** Reads the envelope; `pinned` is the root that the caller demands. */
-export async function readEnvelope(source: ByteSource, pinned: Uint8Array | string | undefined, ledger: Ledger): Promise<Envelope> {
+export async function readEnvelope(
+  source: ByteSource,
+  pinned: Uint8Array | string | undefined,
+  ledger: Ledger,
+): Promise<Envelope> {
   const headerBytes = await ledger.checkAsync("V0", () => readFront(source, 0, HEADER_SIZE, "header"));
   const header = ledger.check("V1", () => knownHeader(headerBytes, () => readHeader(headerBytes)));
   ledger.check("V0", () => canonicalHeader(headerBytes, header, source.size));
@@ -83,7 +84,7 @@ export async function readEnvelope(source: ByteSource, pinned: Uint8Array | stri
 }
 
 async function readFront(source: ByteSource, offset: number, length: number, what: string): Promise<Uint8Array> {
-  if (offset + length > source.size) refuse("file-size", `the file has ${source.size} bytes; its ${what} ends at ${offset + length}`, what);
+  if (offset + length > source.size)
+    refuse("file-size", `the file has ${source.size} bytes; its ${what} ends at ${offset + length}`, what);
   return (await source.read(offset, length)).slice();
 }
-

@@ -4,10 +4,9 @@
  */
 import type { ByteSource } from "@s7l/format";
 import { makeArtifact, type VerifiedArtifact } from "./artifact.ts";
-import { bytesOf, entryOf, type Envelope, readEnvelope, type SmallSection } from "./envelope.ts";
+import { bytesOf, type Envelope, entryOf, readEnvelope, type SmallSection } from "./envelope.ts";
 import { refuse } from "./errors.ts";
 import type { Ledger } from "./ledger.ts";
-import { guardSource } from "./source-guard.ts";
 import { ascendingNames, canonicalMetadata, canonicalPlaces } from "./rules/v0-canonical-order.ts";
 import { legalProgram, plannedTensors } from "./rules/v1-fold-legality.ts";
 import { legalGate } from "./rules/v2-control-gate.ts";
@@ -15,6 +14,7 @@ import { provenTensors, recomputedComponents } from "./rules/v3-compute-mediatio
 import { displayOnly } from "./rules/v4-projection-read-only.ts";
 import { legalGoldens } from "./rules/v6-replay.ts";
 import { boundHashes, knownAbi } from "./rules/v7-hash-binding.ts";
+import { guardSource } from "./source-guard.ts";
 
 /** An artifact with its front verified, and the envelope that the checks of tensors go on from. */
 export interface Front {
@@ -24,11 +24,16 @@ export interface Front {
 }
 
 /** Verifies the front. V0, V3 and V6 are left open: they hold only when the tensors do. */
-export async function verifyFront(given: ByteSource, pinned: Uint8Array | string | undefined, ledger: Ledger): Promise<Front> {
+export async function verifyFront(
+  given: ByteSource,
+  pinned: Uint8Array | string | undefined,
+  ledger: Ledger,
+): Promise<Front> {
   const source = guardSource(given);
   const envelope = await readEnvelope(source, pinned, ledger);
   const values = ledger.check("V0", () => canonicalMetadata(envelope));
-  const value = (name: SmallSection) => values.get(name) ?? refuse("section-missing", `section ${name} is missing`, name);
+  const value = (name: SmallSection) =>
+    values.get(name) ?? refuse("section-missing", `section ${name} is missing`, name);
 
   const program = ledger.check("V1", () => legalProgram(envelope, values));
   ledger.check("V0", () => ascendingNames(program.tensors));

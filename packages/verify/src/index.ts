@@ -1,4 +1,12 @@
 export { type Coverage, isVerifiedArtifact, type VerifiedArtifact } from "./artifact.ts";
 export { RULES, type RuleId, VerifyError, type VerifyErrorCode } from "./errors.ts";
 export type { RuleVerdict } from "./ledger.ts";
-export { type OpenOptions, openVerified, type Prompts, type Replay, type Verification, type VerifyOptions, verify } from "./verify.ts";
+export {
+  type OpenOptions,
+  openVerified,
+  type Prompts,
+  type Replay,
+  type Verification,
+  type VerifyOptions,
+  verify,
+} from "./verify.ts";

@@ -8,7 +8,13 @@ import { Finding, RULES, type RuleId, VerifyError, type VerifyErrorCode } from "
 /** The verdict on one rule. `replayed` stands with V6: whether the golden prompts were run again. */
 export type RuleVerdict =
   | { readonly id: RuleId; readonly ok: true; readonly replayed?: boolean }
-  | { readonly id: RuleId; readonly ok: false; readonly code: VerifyErrorCode; readonly message: string; readonly at?: string };
+  | {
+      readonly id: RuleId;
+      readonly ok: false;
+      readonly code: VerifyErrorCode;
+      readonly message: string;
+      readonly at?: string;
+    };
 
 const CODES: Readonly<Record<Exclude<FormatErrorCode, "io">, VerifyErrorCode>> = {
   schema: "schema",
@@ -30,7 +36,9 @@ export function attribute(rule: RuleId, error: unknown): unknown {
   }
   // Only what this package itself got wrong can surface so; it fails closed, and typed.
   if (error instanceof TypeError || error instanceof RangeError) {
-    return new VerifyError(rule, "internal", `the check could not be made: ${error.message}`, undefined, { cause: error });
+    return new VerifyError(rule, "internal", `the check could not be made: ${error.message}`, undefined, {
+      cause: error,
+    });
   }
   return error;
 }
@@ -77,10 +85,21 @@ export class Ledger {
     return RULES.map((id): RuleVerdict => {
       const { broken } = this;
       if (broken?.rule === id) {
-        return { id, ok: false, code: broken.code, message: broken.message, ...(broken.at === undefined ? {} : { at: broken.at }) };
+        return {
+          id,
+          ok: false,
+          code: broken.code,
+          message: broken.message,
+          ...(broken.at === undefined ? {} : { at: broken.at }),
+        };
       }
       if (this.settled.has(id)) return id === "V6" ? { id, ok: true, replayed: this.replayed } : { id, ok: true };
-      return { id, ok: false, code: "not-reached", message: `not checked, because ${broken?.rule ?? "the inspection"} ended before` };
+      return {
+        id,
+        ok: false,
+        code: "not-reached",
+        message: `not checked, because ${broken?.rule ?? "the inspection"} ended before`,
+      };
     });
   }
 }

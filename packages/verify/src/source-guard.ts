@@ -22,13 +22,16 @@ export function guardSource(source: ByteSource): ByteSource {
   const read = (offset: number, length: number): Promise<Uint8Array> =>
     within(offset, length, async () => {
       const bytes = await source.read(offset, length);
-      if (bytes.length !== length) throw new FormatError("io", `the source gave ${bytes.length} bytes for ${length} at ${offset}`);
+      if (bytes.length !== length)
+        throw new FormatError("io", `the source gave ${bytes.length} bytes for ${length} at ${offset}`);
       return bytes;
     });
   return {
     size,
     read,
-    ...(source.readInto ? { readInto: (offset, target) => within(offset, target.length, () => readInto(source, offset, target)) } : {}),
+    ...(source.readInto
+      ? { readInto: (offset, target) => within(offset, target.length, () => readInto(source, offset, target)) }
+      : {}),
     assertUnchanged: async () => source.assertUnchanged?.(),
   };
 }

@@ -31,7 +31,11 @@ export interface ReadOptions {
 }
 
 /** The sealed leaves of a tensor, proved to give its root T. */
-async function leavesOf(place: TensorPlace, tensor: PlacedTensor, record: TensorRecord): Promise<readonly Uint8Array[]> {
+async function leavesOf(
+  place: TensorPlace,
+  tensor: PlacedTensor,
+  record: TensorRecord,
+): Promise<readonly Uint8Array[]> {
   const bytes = await place.source.read(place.treeOffset + tensor.firstLeaf * HASH_SIZE, tensor.leaves * HASH_SIZE);
   const leaves = splitLeaves(bytes.slice());
   if (!equalBytes(merkleRoot(leaves), record.root)) {

@@ -1,5 +1,5 @@
-import { type ByteSource, memorySink, memorySource } from "@s7l/format";
 import { fakeDigests, TINY_KINDS, type TinyKind, tinyWeights } from "@s7l/fixtures";
+import { type ByteSource, memorySink, memorySource } from "@s7l/format";
 import { seal } from "@s7l/pack";
 import { describe, expect, test } from "vitest";
 import { isVerifiedArtifact } from "./artifact.ts";

@@ -1,7 +1,7 @@
 /**
  * `verify`: is this file an artifact, whole and unaltered, by every rule from V0 to V7?
  */
-import { type ByteSource, startSectionDigest, equalBytes, toHex } from "@s7l/format";
+import { type ByteSource, equalBytes, startSectionDigest, toHex } from "@s7l/format";
 import type { Coverage, VerifiedArtifact } from "./artifact.ts";
 import { entryOf } from "./envelope.ts";
 import { refuse, VerifyError } from "./errors.ts";
@@ -77,7 +77,11 @@ export async function openVerified(source: ByteSource, options: OpenOptions = {}
 }
 
 /** TREE as a section; its slices are proved again with each tensor. Skipped where only an expert is asked for. */
-async function verifyTree({ envelope, source }: Front, { expert, signal }: VerifyOptions, ledger: Ledger): Promise<void> {
+async function verifyTree(
+  { envelope, source }: Front,
+  { expert, signal }: VerifyOptions,
+  ledger: Ledger,
+): Promise<void> {
   if (expert !== undefined) return;
   const entry = entryOf(envelope, "TREE");
   const digest = startSectionDigest(entry);
@@ -87,7 +91,8 @@ async function verifyTree({ envelope, source }: Front, { expert, signal }: Verif
     digest.update(await source.read(entry.offset + at, Math.min(step, entry.size - at)));
   }
   ledger.check("V6", () => {
-    if (!equalBytes(digest.digest(), entry.digest)) refuse("section-digest", "section TREE does not match its digest", "TREE");
+    if (!equalBytes(digest.digest(), entry.digest))
+      refuse("section-digest", "section TREE does not match its digest", "TREE");
   });
 }
 
@@ -108,7 +113,10 @@ async function verifyTensors({ artifact }: Front, options: VerifyOptions, ledger
 async function replayGoldens({ artifact }: Front, { replay, expert }: VerifyOptions, ledger: Ledger): Promise<void> {
   const { golden } = artifact;
   if (replay && expert === undefined) {
-    const digests = await replay(artifact, golden.map(({ ids }) => ids));
+    const digests = await replay(
+      artifact,
+      golden.map(({ ids }) => ids),
+    );
     ledger.check("V6", () => sealedGoldens(golden));
     ledger.check("V6", () => equalDigests(golden, digests));
     ledger.noteReplay();
@@ -130,4 +138,3 @@ function verdict(ledger: Ledger, front: Front | undefined, options: VerifyOption
     ...(error === undefined && front ? { artifact: front.artifact } : {}),
   };
 }
-

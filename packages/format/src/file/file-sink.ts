@@ -17,8 +17,13 @@ export interface FileSink extends ByteStore {
   abort(): Promise<void>;
 }
 
+export interface FileSinkOptions {
+  /** Permissions under the final name. Default 0444: a sealed artifact is replaced, never edited. */
+  readonly mode?: number;
+}
+
 /** Opens a temporary file beside `path`. Throws FormatError `io`. */
-export async function createFileSink(path: string): Promise<FileSink> {
+export async function createFileSink(path: string, { mode = 0o444 }: FileSinkOptions = {}): Promise<FileSink> {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
@@ -47,7 +52,7 @@ export async function createFileSink(path: string): Promise<FileSink> {
     commit: () =>
       attempt(path, async () => {
         await handle.sync();
-        await handle.chmod(0o444);
+        await handle.chmod(mode);
         await close();
         await rename(temporary, path);
         committed = true;

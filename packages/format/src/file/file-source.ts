@@ -38,7 +38,12 @@ function describeFailure(cause: unknown, path: string): FormatError {
     EISDIR: "it is a folder",
     EMFILE: "too many files are open",
   };
-  return new FormatError("io", `${path} cannot be read: ${reasons[code] ?? (cause instanceof Error ? cause.message : String(cause))}`, path, { cause });
+  return new FormatError(
+    "io",
+    `${path} cannot be read: ${reasons[code] ?? (cause instanceof Error ? cause.message : String(cause))}`,
+    path,
+    { cause },
+  );
 }
 
 /**
@@ -90,7 +95,11 @@ function fileSource(handle: FileHandle, path: string, opened: Identity): FileSou
     },
     assertUnchanged: async () => {
       const now = await identify(handle, path);
-      const same = now.size === opened.size && now.modified === opened.modified && now.inode === opened.inode && now.device === opened.device;
+      const same =
+        now.size === opened.size &&
+        now.modified === opened.modified &&
+        now.inode === opened.inode &&
+        now.device === opened.device;
       if (!same) throw new FormatError("io", `${path} changed while it was read`, path);
     },
     close: () => handle.close(),

@@ -1,2 +1,3 @@
-export { createFileSink, type FileSink } from "./file-sink.ts";
+export { createFileSink, type FileSink, type FileSinkOptions } from "./file-sink.ts";
 export { type FileSource, openFileSource } from "./file-source.ts";
+export { type OpenWeights, openWeights, type WeightsExtra, writeWeights } from "./weights-folder.ts";

@@ -24,7 +24,8 @@ export function canonicalHeader(bytes: Uint8Array, header: Header, size: number)
     const how = size < header.fileSize ? "it was cut short" : "something was appended";
     refuse("file-size", `the file has ${size} bytes and its header says ${header.fileSize}: ${how}`, "header.fileSize");
   }
-  if (size % ALIGNMENT !== 0) refuse("file-size", `the file's ${size} bytes are not a multiple of ${ALIGNMENT}`, "header.fileSize");
+  if (size % ALIGNMENT !== 0)
+    refuse("file-size", `the file's ${size} bytes are not a multiple of ${ALIGNMENT}`, "header.fileSize");
   const stray = strayHeaderByte(bytes);
   if (stray >= 0) refuse("reserved-byte", `reserved byte ${stray} of the header is not zero`, `header+${stray}`);
 }
@@ -34,15 +35,21 @@ export function canonicalTable(bytes: Uint8Array, entries: readonly SectionEntry
   for (const [i, entry] of entries.entries()) {
     const before = entries[i - 1];
     if (before && before.type >= entry.type) {
-      refuse("section-order", `section ${i} has type ${entry.type}, which does not ascend from ${before.type}`, `table[${i}]`);
+      refuse(
+        "section-order",
+        `section ${i} has type ${entry.type}, which does not ascend from ${before.type}`,
+        `table[${i}]`,
+      );
     }
   }
   const stray = strayTableEntry(bytes);
   if (stray >= 0) refuse("reserved-byte", `a reserved byte of section ${stray} is not zero`, `table[${stray}]`);
-  const sizes = new Map(entries.flatMap((entry) => {
-    const name = sectionName(entry.type);
-    return name ? [[name, entry.size] as const] : [];
-  }));
+  const sizes = new Map(
+    entries.flatMap((entry) => {
+      const name = sectionName(entry.type);
+      return name ? [[name, entry.size] as const] : [];
+    }),
+  );
   const { sections, fileSize } = placeSections(sizes);
   for (const [i, { name, offset }] of sections.entries()) {
     const found = entries[i]?.offset;
@@ -81,7 +88,9 @@ export function ascendingNames(tensors: readonly TensorRecord[]): void {
 export function canonicalPlaces(tensors: readonly TensorRecord[], layout: DataLayout): void {
   for (const [i, { name, offset, length }] of layout.tensors.entries()) {
     const found = tensors[i];
-    if (found?.offset !== offset) refuse("tensor-place", `tensor "${name}" claims offset ${found?.offset}; its place is ${offset}`, name);
-    if (found.length !== length) refuse("tensor-place", `tensor "${name}" claims ${found.length} bytes; its shape gives ${length}`, name);
+    if (found?.offset !== offset)
+      refuse("tensor-place", `tensor "${name}" claims offset ${found?.offset}; its place is ${offset}`, name);
+    if (found.length !== length)
+      refuse("tensor-place", `tensor "${name}" claims ${found.length} bytes; its shape gives ${length}`, name);
   }
 }

@@ -12,8 +12,8 @@ import {
   type Fold,
   foldSchema,
   HASH_SHA256,
-  HEADER_SIZE,
   HASH_SIZE,
+  HEADER_SIZE,
   type Header,
   type LexicalTable,
   lexicalSchema,
@@ -47,7 +47,12 @@ export function knownHeader(bytes: Uint8Array, read: () => Header): Header {
     refuse("not-an-artifact", "the file does not begin with S7LM, so it is not an .s7l artifact", "header.magic");
   }
   const version = new DataView(bytes.buffer, bytes.byteOffset).getUint16(4);
-  if (version !== VERSION) refuse("version", `the artifact is of version ${version}; this verifier knows version ${VERSION}`, "header.version");
+  if (version !== VERSION)
+    refuse(
+      "version",
+      `the artifact is of version ${version}; this verifier knows version ${VERSION}`,
+      "header.version",
+    );
   const header = read();
   const expect = (holds: boolean, field: keyof Header, message: string): void => {
     if (!holds) refuse("header", `header.${field} ${header[field]} ${message}`, `header.${field}`);
@@ -57,11 +62,23 @@ export function knownHeader(bytes: Uint8Array, read: () => Header): Header {
   expect(header.flags === flags, "flags", `does not fit class ${header.class}, which has ${flags}`);
   expect(header.headerSize === HEADER_SIZE, "headerSize", `is not ${HEADER_SIZE}`);
   expect(header.hash === HASH_SHA256, "hash", "is not a known algorithm");
-  expect(header.chunkLog2 >= CHUNK_LOG2.least && header.chunkLog2 <= CHUNK_LOG2.most, "chunkLog2", `is not ${CHUNK_LOG2.least} to ${CHUNK_LOG2.most}`);
+  expect(
+    header.chunkLog2 >= CHUNK_LOG2.least && header.chunkLog2 <= CHUNK_LOG2.most,
+    "chunkLog2",
+    `is not ${CHUNK_LOG2.least} to ${CHUNK_LOG2.most}`,
+  );
   expect(header.alignment === ALIGNMENT, "alignment", `is not ${ALIGNMENT}`);
-  expect(header.sectionCount >= 1 && header.sectionCount <= MAX_SECTIONS, "sectionCount", `is not 1 to ${MAX_SECTIONS}`);
+  expect(
+    header.sectionCount >= 1 && header.sectionCount <= MAX_SECTIONS,
+    "sectionCount",
+    `is not 1 to ${MAX_SECTIONS}`,
+  );
   expect(header.tensorCount >= 1 && header.tensorCount <= MAX_TENSORS, "tensorCount", `is not 1 to ${MAX_TENSORS}`);
-  expect(header.componentCount >= 1 && header.componentCount <= MAX_COMPONENTS, "componentCount", `is not 1 to ${MAX_COMPONENTS}`);
+  expect(
+    header.componentCount >= 1 && header.componentCount <= MAX_COMPONENTS,
+    "componentCount",
+    `is not 1 to ${MAX_COMPONENTS}`,
+  );
   expect(header.leafCount >= header.tensorCount, "leafCount", `is below the ${header.tensorCount} tensors`);
   return header;
 }
@@ -77,8 +94,10 @@ export function requiredSections(table: ReadonlyMap<SectionName, SectionEntry>):
 export function sectionLimits(table: ReadonlyMap<SectionName, SectionEntry>, fileSize: number): void {
   for (const [name, { offset, size }] of table) {
     if (size < 1) refuse("limit", `section ${name} is empty`, name);
-    if (size > fileSize || offset > fileSize - size) refuse("limit", `section ${name} (${size} bytes at ${offset}) passes the file's end`, name);
-    if (size > SECTIONS[name].limit) refuse("limit", `section ${name} has ${size} bytes; ${SECTIONS[name].limit} are allowed`, name);
+    if (size > fileSize || offset > fileSize - size)
+      refuse("limit", `section ${name} (${size} bytes at ${offset}) passes the file's end`, name);
+    if (size > SECTIONS[name].limit)
+      refuse("limit", `section ${name} has ${size} bytes; ${SECTIONS[name].limit} are allowed`, name);
   }
 }
 
@@ -94,7 +113,8 @@ export interface Program {
 
 /** The fold and its companions are well-formed and fit each other. */
 export function legalProgram({ header }: Envelope, values: ReadonlyMap<SmallSection, Value>): Program {
-  const value = (name: SmallSection): Value => values.get(name) ?? refuse("section-missing", `section ${name} is missing`, name);
+  const value = (name: SmallSection): Value =>
+    values.get(name) ?? refuse("section-missing", `section ${name} is missing`, name);
   const fold = foldSchema.parse(value("FOLD"), "FOLD");
   const vocabulary = vocabularySchema.parse(value("VOCAB"), "VOCAB");
   const policy = policySchema.parse(value("POLICY"), "POLICY");
@@ -103,11 +123,16 @@ export function legalProgram({ header }: Envelope, values: ReadonlyMap<SmallSect
   const layout = placeTensors(tensorPlan(fold), header.chunkLog2);
 
   if (policy.maxContext < 1 || policy.maxContext > fold.context) {
-    refuse("policy", `the policy allows ${policy.maxContext} positions; the fold has ${fold.context}`, "POLICY.maxContext");
+    refuse(
+      "policy",
+      `the policy allows ${policy.maxContext} positions; the fold has ${fold.context}`,
+      "POLICY.maxContext",
+    );
   }
   const special = vocabulary.bos === undefined ? vocabulary.eos : [...vocabulary.eos, vocabulary.bos];
   const stray = special.find((id) => id >= fold.vocab);
-  if (stray !== undefined) refuse("vocabulary", `special token ${stray} is not below the fold's ${fold.vocab}`, "VOCAB");
+  if (stray !== undefined)
+    refuse("vocabulary", `special token ${stray} is not below the fold's ${fold.vocab}`, "VOCAB");
   legalRouting(fold, lexical);
   legalClass(header, layout);
   return { fold, lexical, vocabulary, policy, tensors, layout };
@@ -115,8 +140,10 @@ export function legalProgram({ header }: Envelope, values: ReadonlyMap<SmallSect
 
 function legalRouting(fold: Fold, lexical: LexicalTable | undefined): void {
   const stages = fold.stages.filter((stage) => stage.kind === "routed");
-  if (stages.length > 0 && !lexical) refuse("section-missing", "the fold routes by text, but section ROUTE is missing", "ROUTE");
-  if (stages.length === 0 && lexical) refuse("routing", "there is a section ROUTE, but the fold has no routed stage", "ROUTE");
+  if (stages.length > 0 && !lexical)
+    refuse("section-missing", "the fold routes by text, but section ROUTE is missing", "ROUTE");
+  if (stages.length === 0 && lexical)
+    refuse("routing", "there is a section ROUTE, but the fold has no routed stage", "ROUTE");
   for (const { expert } of lexical ? [...lexical.domains, lexical.fallback] : []) {
     const short = stages.find(({ experts }) => expert >= experts);
     if (short) refuse("routing", `a route leads to expert ${expert} of ${short.experts}`, "ROUTE");
@@ -126,7 +153,8 @@ function legalRouting(fold: Fold, lexical: LexicalTable | undefined): void {
 function legalClass(header: Header, { components }: DataLayout): void {
   const experts = components.some((name) => name.startsWith("expert"));
   const expected = experts ? CLASS.experts : CLASS.dense;
-  if (header.class !== expected) refuse("header", `header.class ${header.class} is not the fold's, ${expected}`, "header.class");
+  if (header.class !== expected)
+    refuse("header", `header.class ${header.class} is not the fold's, ${expected}`, "header.class");
 }
 
 /** The sealed table is the fold's plan, tensor by tensor, and the counts are its counts. */
@@ -135,9 +163,14 @@ export function plannedTensors(envelope: Envelope, { tensors, layout }: Program)
     const found = tensors[i];
     if (!found || found.name > planned.name) refuse("tensor-plan", `tensor "${planned.name}" is missing`, planned.name);
     if (found.name < planned.name) refuse("tensor-plan", `tensor "${found.name}" is not in the fold`, found.name);
-    if (found.dtype !== planned.dtype) refuse("tensor-plan", `tensor "${found.name}" is ${found.dtype}; the fold says ${planned.dtype}`, found.name);
+    if (found.dtype !== planned.dtype)
+      refuse("tensor-plan", `tensor "${found.name}" is ${found.dtype}; the fold says ${planned.dtype}`, found.name);
     if (found.shape.length !== planned.shape.length || found.shape.some((dim, k) => dim !== planned.shape[k])) {
-      refuse("tensor-plan", `tensor "${found.name}" is [${found.shape.join(", ")}]; the fold says [${planned.shape.join(", ")}]`, found.name);
+      refuse(
+        "tensor-plan",
+        `tensor "${found.name}" is [${found.shape.join(", ")}]; the fold says [${planned.shape.join(", ")}]`,
+        found.name,
+      );
     }
   }
   const extra = tensors[layout.tensors.length];

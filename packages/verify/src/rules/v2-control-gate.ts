@@ -18,7 +18,8 @@ import { refuse } from "../errors.ts";
 export function gatePresent(table: ReadonlyMap<SectionName, SectionEntry>): void {
   const entry = table.get("STX");
   if (!entry) refuse("gate-missing", "section STX, the control gate, is missing", "STX");
-  if (entry.size !== GATE_SIZE) refuse("gate", `section STX has ${entry.size} bytes; the one gate record has ${GATE_SIZE}`, "STX");
+  if (entry.size !== GATE_SIZE)
+    refuse("gate", `section STX has ${entry.size} bytes; the one gate record has ${GATE_SIZE}`, "STX");
 }
 
 /** The gate's mark and phases. */

@@ -9,7 +9,9 @@ import { refuse } from "../errors.ts";
 export function knownSections(entries: readonly SectionEntry[]): ReadonlyMap<SectionName, SectionEntry> {
   return new Map(
     entries.map((entry, i) => {
-      const name = sectionName(entry.type) ?? refuse("section-unknown", `section ${i} is of unknown type ${entry.type}`, `table[${i}]`);
+      const name =
+        sectionName(entry.type) ??
+        refuse("section-unknown", `section ${i} is of unknown type ${entry.type}`, `table[${i}]`);
       return [name, entry] as const;
     }),
   );

@@ -18,17 +18,20 @@ import type { Program } from "./v1-fold-legality.ts";
 
 /** R = H(header). */
 export function rootRecomputes(bytes: Uint8Array, { root }: Header): void {
-  if (!equalBytes(rootOfHeader(bytes), root)) refuse("root", "the root does not recompute from the header", "header.root");
+  if (!equalBytes(rootOfHeader(bytes), root))
+    refuse("root", "the root does not recompute from the header", "header.root");
 }
 
 /** The header holds the table. */
 export function tableDigestMatches(bytes: Uint8Array, { tableDigest: sealed }: Header): void {
-  if (!equalBytes(tableDigest(bytes), sealed)) refuse("table-digest", "the section table does not match its digest", "table");
+  if (!equalBytes(tableDigest(bytes), sealed))
+    refuse("table-digest", "the section table does not match its digest", "table");
 }
 
 /** The table holds the section. */
 export function sectionDigestMatches(name: SectionName, entry: SectionEntry, bytes: Uint8Array): void {
-  if (!equalBytes(sectionDigest(entry, bytes), entry.digest)) refuse("section-digest", `section ${name} does not match its digest`, name);
+  if (!equalBytes(sectionDigest(entry, bytes), entry.digest))
+    refuse("section-digest", `section ${name} does not match its digest`, name);
 }
 
 /** There is a golden prompt, and each could be run. */
@@ -36,9 +39,11 @@ export function legalGoldens(value: Value, { fold, policy }: Program): readonly 
   const golden = goldenSchema.parse(value, "GOLDEN");
   for (const [i, { ids }] of golden.entries()) {
     const at = `GOLDEN[${i}]`;
-    if (ids.length > policy.maxContext) refuse("golden", `golden prompt ${i} has ${ids.length} ids; the policy allows ${policy.maxContext}`, at);
+    if (ids.length > policy.maxContext)
+      refuse("golden", `golden prompt ${i} has ${ids.length} ids; the policy allows ${policy.maxContext}`, at);
     const stray = ids.find((id) => id >= fold.vocab);
-    if (stray !== undefined) refuse("golden", `golden prompt ${i} holds id ${stray}; the vocabulary has ${fold.vocab}`, at);
+    if (stray !== undefined)
+      refuse("golden", `golden prompt ${i} holds id ${stray}; the vocabulary has ${fold.vocab}`, at);
   }
   return golden;
 }
@@ -56,5 +61,6 @@ export function equalDigests(golden: readonly GoldenPrompt[], replayed: readonly
 /** The artifact is no draft: its golden prompts were run before it was sealed. */
 export function sealedGoldens(golden: readonly GoldenPrompt[]): void {
   const draft = golden.findIndex(({ digest }) => digest.every((byte) => byte === 0));
-  if (draft >= 0) refuse("draft", `golden prompt ${draft} has no digest: this is a draft that was never run`, `GOLDEN[${draft}]`);
+  if (draft >= 0)
+    refuse("draft", `golden prompt ${draft} has no digest: this is a draft that was never run`, `GOLDEN[${draft}]`);
 }
