@@ -8,6 +8,9 @@ import { FormatError } from "./errors.ts";
 /** Nesting. A fold needs 10 (stages → stack → kinds → layer → ffn → shared → ffn → gate). */
 const MAX_DEPTH = 12;
 
+/** Values in one section: the 2^20 tensors an artifact may hold, with 12 values each, and room. It bounds what decoding allocates. */
+const MAX_VALUES = 1 << 24;
+
 /** Keys that change an object's prototype, or look as if they would, in some reader. */
 const FORBIDDEN_KEYS = new Set(["__proto__", "constructor", "prototype"]);
 
@@ -30,6 +33,7 @@ export function assertCanonical(bytes: Uint8Array, section: string, options: Sca
 
 class Scan {
   at = 0;
+  private values = 0;
   private readonly bytes: Uint8Array;
   private readonly section: string;
   private readonly repair: boolean;
@@ -142,48 +146,65 @@ class Scan {
   }
 
   value(depth: number): void {
+    if (++this.values > MAX_VALUES) this.refuse(`more than ${MAX_VALUES} values`);
     const head = this.view.getUint8(this.skip(1));
     if (head <= 0x7f || head >= 0xe0) return;
-    if (head <= 0x8f) return this.map(head & 0x0f, depth);
-    if (head <= 0x9f) return this.list(head & 0x0f, depth);
-    if (head <= 0xbf) return void this.string(head);
+    if (head <= 0x8f) this.map(head & 0x0f, depth);
+    else if (head <= 0x9f) this.list(head & 0x0f, depth);
+    else if (head <= 0xbf || (head >= 0xd9 && head <= 0xdb)) this.string(head);
+    else this.wide(head, depth);
+  }
+
+  /** Types whose length or number follows the first byte. */
+  private wide(head: number, depth: number): void {
     switch (head) {
       case 0xc4:
-        return void this.skip(this.length(1, 0));
+        this.skip(this.length(1, 0));
+        break;
       case 0xc5:
-        return void this.skip(this.length(2, 0x100));
+        this.skip(this.length(2, 0x100));
+        break;
       case 0xc6:
-        return void this.skip(this.length(4, 0x10000));
+        this.skip(this.length(4, 0x10000));
+        break;
       case 0xcc:
-        return void this.length(1, 0x80);
+        this.length(1, 0x80);
+        break;
       case 0xcd:
-        return void this.length(2, 0x100);
+        this.length(2, 0x100);
+        break;
       case 0xce:
-        return void this.length(4, 0x10000);
+        this.length(4, 0x10000);
+        break;
       case 0xcf:
-        return this.unsigned64();
+        this.unsigned64();
+        break;
       case 0xd0:
-        return this.signed(1, -0x20);
+        this.signed(1, -0x20);
+        break;
       case 0xd1:
-        return this.signed(2, -0x80);
+        this.signed(2, -0x80);
+        break;
       case 0xd2:
-        return this.signed(4, -0x8000);
+        this.signed(4, -0x8000);
+        break;
       case 0xd3:
-        return this.signed64();
-      case 0xd9:
-      case 0xda:
-      case 0xdb:
-        return void this.string(head);
+        this.signed64();
+        break;
       case 0xdc:
-        return this.list(this.length(2, 0x10), depth);
+        this.list(this.length(2, 0x10), depth);
+        break;
       case 0xdd:
-        return this.list(this.length(4, 0x10000), depth);
+        this.list(this.length(4, 0x10000), depth);
+        break;
       case 0xde:
-        return this.map(this.length(2, 0x10), depth);
+        this.map(this.length(2, 0x10), depth);
+        break;
       case 0xdf:
-        return this.map(this.length(4, 0x10000), depth);
+        this.map(this.length(4, 0x10000), depth);
+        break;
       default:
-        return this.refuse(`type byte 0x${head.toString(16)} (nil, boolean, float or extension) is not allowed`);
+        this.refuse(`type byte 0x${head.toString(16)} (nil, boolean, float or extension) is not allowed`);
     }
   }
 }

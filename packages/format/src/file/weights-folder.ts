@@ -283,14 +283,14 @@ function parseJson(bytes: Uint8Array, path: string): Value {
       { cause },
     );
   }
-  return valueOf(json, path);
+  return plainValue(json, path);
 }
 
 /** JSON without null, booleans and reals is a plain value; the schema judges the rest. */
-function valueOf(json: unknown, at: string): Value {
+function plainValue(json: unknown, at: string): Value {
   if (typeof json === "string" || typeof json === "number") return json;
-  if (Array.isArray(json)) return json.map((item, i) => valueOf(item, `${at}[${i}]`));
+  if (Array.isArray(json)) return json.map((item, i) => plainValue(item, `${at}[${i}]`));
   if (typeof json !== "object" || json === null)
     throw new FormatError("schema", `${at}: ${JSON.stringify(json)} is not allowed`, at);
-  return Object.fromEntries(Object.entries(json).map(([key, item]) => [key, valueOf(item, `${at}.${key}`)]));
+  return Object.fromEntries(Object.entries(json).map(([key, item]) => [key, plainValue(item, `${at}.${key}`)]));
 }
