@@ -183,6 +183,11 @@ export class VerifiedArtifact {
     return index;
   }
 
+  static {
+    // Nor can its methods be replaced.
+    Object.freeze(VerifiedArtifact.prototype);
+  }
+
   /** Whether a value was made here. A copy, a proxy or an object of the same shape was not. */
   static is(value: unknown): value is VerifiedArtifact {
     return typeof value === "object" && value !== null && #front in value;

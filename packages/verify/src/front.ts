@@ -8,7 +8,7 @@ import { bytesOf, type Envelope, entryOf, readEnvelope, type SmallSection } from
 import { refuse } from "./errors.ts";
 import type { Ledger } from "./ledger.ts";
 import { ascendingNames, canonicalMetadata, canonicalPlaces } from "./rules/v0-canonical-order.ts";
-import { legalProgram, plannedTensors } from "./rules/v1-fold-legality.ts";
+import { legalProgram, plannedCounts, plannedTensors } from "./rules/v1-fold-legality.ts";
 import { legalGate } from "./rules/v2-control-gate.ts";
 import { provenTensors, recomputedComponents } from "./rules/v3-compute-mediation.ts";
 import { displayOnly } from "./rules/v4-projection-read-only.ts";
@@ -37,8 +37,9 @@ export async function verifyFront(
 
   const program = ledger.check("V1", () => legalProgram(envelope, values));
   ledger.check("V0", () => ascendingNames(program.tensors));
-  ledger.check("V1", () => plannedTensors(envelope, program));
+  ledger.check("V1", () => plannedTensors(program));
   ledger.check("V0", () => canonicalPlaces(program.tensors, program.layout));
+  ledger.check("V1", () => plannedCounts(envelope, program));
   const gate = ledger.check("V2", () => legalGate(bytesOf(envelope, "STX")));
   const components = ledger.check("V3", () => recomputedComponents(envelope, value("COMP"), program));
   const provenance = ledger.check("V3", () => provenTensors(value("PROV"), program.layout));

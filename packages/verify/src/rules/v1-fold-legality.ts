@@ -157,8 +157,8 @@ function legalClass(header: Header, { components }: DataLayout): void {
     refuse("header", `header.class ${header.class} is not the fold's, ${expected}`, "header.class");
 }
 
-/** The sealed table is the fold's plan, tensor by tensor, and the counts are its counts. */
-export function plannedTensors(envelope: Envelope, { tensors, layout }: Program): void {
+/** The sealed table is the fold's plan, tensor by tensor. */
+export function plannedTensors({ tensors, layout }: Program): void {
   for (const [i, planned] of layout.tensors.entries()) {
     const found = tensors[i];
     if (!found || found.name > planned.name) refuse("tensor-plan", `tensor "${planned.name}" is missing`, planned.name);
@@ -175,6 +175,10 @@ export function plannedTensors(envelope: Envelope, { tensors, layout }: Program)
   }
   const extra = tensors[layout.tensors.length];
   if (extra) refuse("tensor-plan", `tensor "${extra.name}" is not in the fold`, extra.name);
+}
+
+/** The header counts what the plan has, and TREE and DATA are as large as it makes them. */
+export function plannedCounts(envelope: Envelope, { layout }: Program): void {
   const count = (found: number, expected: number, at: string, what: string): void => {
     if (found !== expected) refuse("header", `${at} says ${found} ${what}; the fold has ${expected}`, at);
   };

@@ -1,0 +1,109 @@
+import { randomSpan } from "@s7l/fixtures";
+import { type ByteSource, memorySource, spanLayout } from "@s7l/format";
+import { beforeEach, describe, expect, test } from "vitest";
+import { sealTiny } from "../test/seal-tiny.ts";
+import { isVerifiedArtifact, VerifiedArtifact } from "./artifact.ts";
+import { openVerified } from "./verify.ts";
+
+let bytes: Uint8Array;
+let artifact: VerifiedArtifact;
+
+beforeEach(async () => {
+  bytes = (await sealTiny("dense")).slice();
+  artifact = await openVerified(memorySource(bytes));
+});
+
+describe("VerifiedArtifact", () => {
+  test("cannot be made by anyone else", () => {
+    const Forged = VerifiedArtifact as unknown as new (...values: readonly unknown[]) => object;
+    expect(() => new Forged(Symbol("verified"), {})).toThrow("only verify makes a VerifiedArtifact");
+    expect(() => new Forged()).toThrow("only verify makes a VerifiedArtifact");
+    expect(() => Reflect.construct(VerifiedArtifact, [], class extends Forged {})).toThrow("only verify");
+  });
+
+  test.each([
+    ["a copy", () => ({ ...artifact })],
+    ["an object with its prototype", () => Object.create(VerifiedArtifact.prototype)],
+    ["an object that inherits from it", () => Object.create(artifact)],
+    ["a proxy of it", () => new Proxy(artifact, {})],
+    ["a structured clone", () => structuredClone({ fold: artifact.fold })],
+    ["nothing", () => null],
+    ["its root", () => artifact.root],
+  ])("is told from %s", (_, forge) => {
+    expect(isVerifiedArtifact(forge())).toBe(false);
+    expect(isVerifiedArtifact(artifact)).toBe(true);
+  });
+
+  test("cannot be changed by whoever holds it", () => {
+    expect(() => Object.assign(artifact, { size: 1 })).toThrow(TypeError);
+    expect(() => Object.assign(artifact.fold, { vocab: 1 })).toThrow(TypeError);
+    expect(() => Object.assign(artifact.policy, { maxContext: 1e6 })).toThrow(TypeError);
+    artifact.root.fill(0);
+    expect(artifact.root.some((byte) => byte !== 0)).toBe(true);
+    artifact.vocabulary.vocab?.fill(0);
+    expect(artifact.vocabulary.vocab?.[0]).toBe("{".charCodeAt(0));
+    artifact.golden[0]?.digest.fill(0);
+    expect(artifact.golden[0]?.digest.some((byte) => byte !== 0)).toBe(true);
+  });
+
+  test("reads each tensor as it was sealed", async () => {
+    for (const tensor of artifact.plan) expect(await artifact.read(tensor.name)).toEqual(randomSpan(tensor, 7));
+    expect(artifact.coverage()).toEqual({ chunks: artifact.plan.length, total: artifact.plan.length });
+  });
+
+  test("counts a chunk once however often it is read", async () => {
+    const [first] = artifact.plan;
+    for (let i = 0; i < 3; i++) await artifact.read(first?.name ?? "");
+    expect(artifact.coverage().chunks).toBe(1);
+  });
+
+  test("refuses a tensor that changed after it was opened, and leaves no unverified byte behind", async () => {
+    const [tensor] = artifact.plan;
+    if (!tensor) throw new Error("no tensor");
+    const { offset, length } = artifact.record(tensor.name);
+    const dataOffset = bytes.length - artifact.plan.reduce((sum, t) => sum + spanLayout(t).size, 0);
+    bytes[dataOffset + offset] = (bytes[dataOffset + offset] ?? 0) ^ 1;
+    const target = new Uint8Array(length).fill(9);
+    await expect(artifact.readInto(tensor.name, target)).rejects.toMatchObject({
+      rule: "V3",
+      code: "chunk",
+      at: `${tensor.name}#0`,
+    });
+    expect(target.every((byte) => byte === 0)).toBe(true);
+  });
+
+  test("refuses a tree that changed after it was opened", async () => {
+    const [tensor] = artifact.plan;
+    const spans = artifact.plan.reduce((sum, t) => sum + spanLayout(t).size, 0);
+    const tree = bytes.length - spans - Math.ceil(artifact.plan.length) * 32;
+    bytes[tree] = (bytes[tree] ?? 0) ^ 1;
+    await expect(artifact.read(tensor?.name ?? "")).rejects.toMatchObject({ rule: "V3", code: "tensor-root" });
+  });
+
+  test("refuses unknown names and memory of the wrong size", async () => {
+    await expect(artifact.read("nowhere")).rejects.toMatchObject({ name: "FormatError", code: "range" });
+    await expect(artifact.readInto(artifact.plan[0]?.name ?? "", new Uint8Array(1))).rejects.toMatchObject({
+      code: "range",
+    });
+  });
+
+  test("reads into memory of the caller through a source that can", async () => {
+    const memory = memorySource(bytes);
+    let direct = 0;
+    const source: ByteSource = {
+      ...memory,
+      readInto: async (offset, target) => {
+        direct++;
+        target.set(await memory.read(offset, target.length));
+      },
+    };
+    const opened = await openVerified(source);
+    const [tensor] = opened.plan;
+    if (!tensor) throw new Error("no tensor");
+    const arena = new Uint8Array(spanLayout(tensor).size + 64).fill(5);
+    await opened.readInto(tensor.name, arena.subarray(32, arena.length - 32));
+    expect(direct).toBe(1);
+    expect(arena.subarray(32, arena.length - 32)).toEqual(randomSpan(tensor, 7));
+    expect(arena.subarray(0, 32).every((byte) => byte === 5)).toBe(true);
+  });
+});
