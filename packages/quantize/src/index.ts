@@ -1,1 +1,11 @@
-export {};
+export { FAMILIES } from "./architectures/index.ts";
+export { type Checkpoint, type CheckpointPath, openCheckpoint } from "./checkpoint/checkpoint.ts";
+export { readSafetensors, type StoredTensor } from "./checkpoint/safetensors.ts";
+export type { Axis, View } from "./checkpoint/view.ts";
+export type { VocabularyFiles } from "./checkpoint/vocabulary.ts";
+export type { Config } from "./config.ts";
+export { QuantizeError, type QuantizeErrorCode } from "./errors.ts";
+export { type BoundTensor, type LoweredCheckpoint, lowerCheckpoint, lowerConfig } from "./lower.ts";
+export type { Derived, Family, Lowered, Rules, Source } from "./lowering.ts";
+export { type QuantizedWeights, type QuantizeOptions, quantize } from "./quantize.ts";
+export type { Report, TensorReport } from "./report.ts";

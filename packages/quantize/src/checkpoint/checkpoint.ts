@@ -1,0 +1,178 @@
+/**
+ * A checkpoint on disk: a Hugging Face folder (one file or shards with an index), an S7 folder, or an S7 trunk with the folders
+ * of its experts. Headers are read and checked at once, tensor data only when asked for.
+ */
+import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { openFileSource } from "@s7l/format/file";
+import type { Config } from "../config.ts";
+import { QuantizeError } from "../errors.ts";
+import { isObject, type JsonObject, parseJsonObject } from "../json.ts";
+import { readSafetensors, type StoredTensor } from "./safetensors.ts";
+import type { VocabularyFiles } from "./vocabulary.ts";
+
+/** Where a checkpoint is: one folder, or a trunk and its experts in any order. */
+export type CheckpointPath = string | { readonly trunk: string; readonly experts: readonly string[] };
+
+/** An open checkpoint. Close it when done; tensors cannot be read after. */
+export interface Checkpoint {
+  readonly config: Config;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly files: VocabularyFiles;
+  /** Throws FormatError `io` where a file changed since it was opened. */
+  assertUnchanged(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A config, an index or a tokenizer beyond this is not one. */
+const MAX_TEXT_FILE = 1 << 28;
+const MAX_SHARDS = 4096;
+
+/** Opens a checkpoint. Throws QuantizeError `checkpoint`, `safetensors` or `config` with the file, FormatError `io` from reads. */
+export async function openCheckpoint(path: CheckpointPath): Promise<Checkpoint> {
+  const { trunk, experts } = typeof path === "string" ? await layoutOf(path) : path;
+  const config = await readConfig(trunk);
+  const opened: Opened[] = [];
+  try {
+    const tensors = new Map<string, StoredTensor>();
+    for (const folder of [trunk, ...experts]) {
+      for (const tensor of await openTensors(folder, opened)) {
+        const other = tensors.get(tensor.name);
+        if (other) refuse(`tensor ${tensor.name} is in ${other.file} and in ${tensor.file}`, tensor.name);
+        tensors.set(tensor.name, tensor);
+      }
+    }
+    return {
+      config: { place: "config.json", values: config },
+      tensors,
+      files: await readVocabularyFiles(trunk),
+      assertUnchanged: async () => {
+        for (const file of opened) await file.assertUnchanged();
+      },
+      close: () => closeAll(opened),
+    };
+  } catch (error) {
+    await closeAll(opened);
+    throw error;
+  }
+}
+
+type Opened = Awaited<ReturnType<typeof openFileSource>>;
+
+async function closeAll(opened: readonly Opened[]): Promise<void> {
+  await Promise.all(opened.map((file) => file.close()));
+}
+
+function refuse(message: string, at: string, cause?: unknown): never {
+  throw new QuantizeError("checkpoint", message, at, { cause });
+}
+
+/** A folder with a config.json is the whole; one with `trunk_final` is S7's layout of seed 001 §5. */
+async function layoutOf(folder: string): Promise<{ readonly trunk: string; readonly experts: readonly string[] }> {
+  let names: readonly string[];
+  try {
+    names = await readdir(folder);
+  } catch (cause) {
+    return refuse(`${folder} is not a folder that can be read; give the folder that holds config.json`, folder, cause);
+  }
+  if (names.includes("config.json")) return { trunk: folder, experts: [] };
+  if (names.includes("trunk_final")) {
+    const experts = names.filter((name) => /^expert\d+_final$/.test(name)).sort();
+    return { trunk: join(folder, "trunk_final"), experts: experts.map((name) => join(folder, name)) };
+  }
+  return refuse(`${folder} has neither config.json nor trunk_final; it is not a checkpoint`, folder);
+}
+
+async function readConfig(folder: string): Promise<JsonObject> {
+  const bytes = await readSmall(folder, "config.json");
+  if (!bytes) return refuse(`${folder} has no config.json`, folder);
+  return parseJsonObject(bytes, "config.json", "config");
+}
+
+/** A small file's bytes, or undefined where there is none. */
+async function readSmall(folder: string, name: string): Promise<Uint8Array | undefined> {
+  const path = join(folder, name);
+  try {
+    const { size } = await stat(path);
+    if (size > MAX_TEXT_FILE) refuse(`${path} has ${size} bytes, far more than such a file has`, path);
+    return new Uint8Array(await readFile(path));
+  } catch (cause) {
+    if (cause instanceof QuantizeError) throw cause;
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
+    return refuse(`${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, path, cause);
+  }
+}
+
+async function readVocabularyFiles(folder: string): Promise<VocabularyFiles> {
+  // Seed 000 keeps the tokenizer in a folder of its own.
+  const tokenizer =
+    (await readSmall(folder, "tokenizer.json")) ?? (await readSmall(join(folder, "tokenizer"), "tokenizer.json"));
+  // Beside a merges.txt, vocab.json is half of a byte-pair encoding, useless alone.
+  const merges = await readSmall(folder, "merges.txt");
+  const vocab = tokenizer || merges ? undefined : await readSmall(folder, "vocab.json");
+  const template = await readSmall(folder, "chat_template.jinja");
+  const tokenizerConfig = await readSmall(folder, "tokenizer_config.json");
+  const generationConfig = await readSmall(folder, "generation_config.json");
+  return {
+    ...(tokenizer ? { tokenizer } : {}),
+    ...(vocab ? { vocab } : {}),
+    ...(template ? { chatTemplate: new TextDecoder().decode(template) } : {}),
+    ...(tokenizerConfig ? { tokenizerConfig: parseJsonObject(tokenizerConfig, "tokenizer_config.json") } : {}),
+    ...(generationConfig ? { generationConfig: parseJsonObject(generationConfig, "generation_config.json") } : {}),
+  };
+}
+
+/** Every tensor of a folder; each file opened is added to `opened`, also when this throws. */
+async function openTensors(folder: string, opened: Opened[]): Promise<readonly StoredTensor[]> {
+  const index = await readSmall(folder, "model.safetensors.index.json");
+  if (!index || (await exists(join(folder, "model.safetensors"))))
+    return openShard(folder, "model.safetensors", opened);
+
+  const place = "model.safetensors.index.json";
+  const { weight_map: map } = parseJsonObject(index, place);
+  if (!isObject(map)) return refuse(`${place} has no weight_map`, place);
+  const shardOf = new Map<string, string>();
+  for (const [name, shard] of Object.entries(map)) {
+    if (typeof shard !== "string" || shard !== basename(shard) || !shard.endsWith(".safetensors"))
+      return refuse(
+        `${place} puts tensor ${name} in ${JSON.stringify(shard)}, which is not a safetensors file beside it`,
+        name,
+      );
+    shardOf.set(name, shard);
+  }
+  const shards = [...new Set(shardOf.values())].sort();
+  if (shards.length > MAX_SHARDS)
+    refuse(`${place} names ${shards.length} shards, at most ${MAX_SHARDS} are allowed`, place);
+  const tensors: StoredTensor[] = [];
+  for (const shard of shards) {
+    if (!(await exists(join(folder, shard))))
+      refuse(`shard ${shard}, which ${place} names, is missing from ${folder}`, shard);
+    for (const tensor of await openShard(folder, shard, opened)) {
+      if (shardOf.get(tensor.name) !== shard)
+        refuse(`tensor ${tensor.name} is in ${shard}, but not by ${place}`, tensor.name);
+      shardOf.delete(tensor.name);
+      tensors.push(tensor);
+    }
+  }
+  for (const [name, shard] of shardOf) refuse(`tensor ${name} should be in ${shard} by ${place}, but is not`, name);
+  return tensors;
+}
+
+async function openShard(folder: string, name: string, opened: Opened[]): Promise<readonly StoredTensor[]> {
+  const path = join(folder, name);
+  if (!(await exists(path)))
+    refuse(`${folder} has no ${name} and no index of shards; only safetensors checkpoints can be read`, path);
+  // The Hub's cache holds links to its blobs; openFileSource takes no links, so the link is followed here, once.
+  const source = await openFileSource(await realpath(path));
+  opened.push(source);
+  return readSafetensors(source, join(basename(folder), name));
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * `quantize`: a checkpoint goes in, its tensors in sealed form come out, one span at a time, as they are asked for. Memory is a
+ * block of rows and the scales of one tensor, whatever the model's size.
+ */
+import {
+  createSha256,
+  type Meta,
+  type PlannedTensor,
+  type Provenance,
+  type Sha256,
+  spanLayout,
+  type WeightSource,
+} from "@s7l/format";
+import type { Checkpoint } from "./checkpoint/checkpoint.ts";
+import { type RowBlock, readRows } from "./checkpoint/read.ts";
+import type { View } from "./checkpoint/view.ts";
+import { vocabularyOf } from "./checkpoint/vocabulary.ts";
+import { lookUp } from "./config.ts";
+import { QuantizeError } from "./errors.ts";
+import { type BoundTensor, lowerCheckpoint } from "./lower.ts";
+import type { Derived } from "./lowering.ts";
+import { type Report, reportOf, type TensorReport } from "./report.ts";
+import { quantizeRows, type RowStatistics, startStatistics } from "./rows.ts";
+
+export interface QuantizeOptions {
+  /** What the artifact is called, for people. Default: the config's architecture. */
+  readonly name?: string;
+  readonly creator?: string;
+  /** Any text; nothing is taken from the clock. */
+  readonly created?: string;
+}
+
+/** Quantized weights, read lazily from the checkpoint, which must stay open. */
+export interface QuantizedWeights extends WeightSource {
+  /** Of the tensors whose spans were read to their end, in sealed order. */
+  readonly report: () => Report;
+}
+
+/**
+ * Lowers a checkpoint and quantizes its tensors as their spans are read. The result is a function of the checkpoint's bytes and
+ * the options alone. Throws QuantizeError, here for what the headers show and from `span` for what the data shows.
+ */
+export function quantize(checkpoint: Checkpoint, options: QuantizeOptions = {}): QuantizedWeights {
+  const lowered = lowerCheckpoint(checkpoint);
+  const { vocabulary, notes } = vocabularyOf(
+    checkpoint.files,
+    checkpoint.config,
+    lowered.fold.vocab,
+    lowered.eos ?? [],
+  );
+  const bound = new Map(lowered.tensors.map((entry) => [entry.tensor.name, entry]));
+  const digests = new Map<string, Uint8Array>();
+  const reports = new Map<string, TensorReport>();
+
+  const find = ({ name }: PlannedTensor): BoundTensor => {
+    const found = bound.get(name);
+    if (!found) throw new QuantizeError("tensor", `tensor ${name} is not planned by this fold`, name);
+    return found;
+  };
+
+  async function* span(planned: PlannedTensor): AsyncGenerator<Uint8Array, void, undefined> {
+    const { tensor, source } = find(planned);
+    const hash = createSha256();
+    const statistics = startStatistics();
+    if (source.kind === "derived") yield await derive(tensor, source, checkpoint, hash);
+    else if (tensor.dtype === "i8" || tensor.dtype === "i8x2")
+      yield* matrixSpan(tensor, source, checkpoint, hash, statistics);
+    else yield* vectorSpan(tensor, source, checkpoint, hash);
+    digests.set(tensor.name, hash.digest());
+    reports.set(tensor.name, reportOf(tensor, statistics));
+  }
+
+  return {
+    fold: lowered.fold,
+    ...(lowered.lexical ? { lexical: lowered.lexical } : {}),
+    vocabulary,
+    meta: metaOf(checkpoint, options, [...(lowered.notes ?? []), ...notes]),
+    origin: (planned) => originOf(find(planned)),
+    span,
+    sourceDigest: ({ name }) => {
+      const digest = digests.get(name);
+      if (!digest) throw new QuantizeError("tensor", `the digest of ${name} is known once its span was read`, name);
+      return digest;
+    },
+    report: () => ({
+      family: lowered.family,
+      tensors: lowered.tensors.flatMap(({ tensor }) => reports.get(tensor.name) ?? []),
+    }),
+  };
+}
+
+function originOf({ tensor, source }: BoundTensor): Omit<Provenance, "sha256"> {
+  if (source.kind === "derived")
+    return { method: "derive", sources: [...source.inputs.map((view) => view.tensor), ...source.from] };
+  const method = tensor.dtype === "i8" ? "per_row_int8" : tensor.dtype === "i8x2" ? "two_plane_int8" : "copy";
+  return { method, sources: [source.tensor] };
+}
+
+function metaOf({ config }: Checkpoint, { name, creator, created }: QuantizeOptions, notes: readonly string[]): Meta {
+  const architectures = lookUp(config, "architectures");
+  const first = Array.isArray(architectures) ? architectures[0] : undefined;
+  const type = String(lookUp(config, "model_type"));
+  return {
+    name: name ?? (typeof first === "string" ? first.slice(0, 512) : type),
+    ...(creator === undefined ? {} : { creator }),
+    createdFrom: type,
+    ...(created === undefined ? {} : { created }),
+    ...(notes.length > 0 ? { notes: notes.slice(0, 64) } : {}),
+  };
+}
+
+/** The rows of a view, hashed as they pass: little-endian, as stored, in the order of the sealed rows. */
+async function* hashedRows(
+  view: View,
+  checkpoint: Checkpoint,
+  hash: Sha256,
+): AsyncGenerator<RowBlock, void, undefined> {
+  const stored = checkpoint.tensors.get(view.tensor);
+  if (!stored) throw new QuantizeError("tensor", `tensor ${view.tensor} is missing from the checkpoint`, view.tensor);
+  for await (const block of readRows(view, stored)) {
+    hash.update(block.raw);
+    yield block;
+  }
+}
+
+const zeros = (count: number): Uint8Array => new Uint8Array(count);
+const bytesOf = (values: Int8Array | Float32Array): Uint8Array =>
+  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+
+async function* matrixSpan(
+  tensor: PlannedTensor,
+  view: View,
+  checkpoint: Checkpoint,
+  hash: Sha256,
+  statistics: RowStatistics,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const [rows = 0, columns = 0] = tensor.shape;
+  const layout = spanLayout(tensor);
+  const planes = layout.plane ? 2 : 1;
+  const scales = new Float32Array(rows);
+  // The second plane follows the whole first one. Only routers have it, which are small.
+  const low: Int8Array[] = [];
+  for await (const { values } of hashedRows(view, checkpoint, hash)) {
+    const first = statistics.rows;
+    const block = quantizeRows(values, columns, planes, tensor.name, statistics);
+    scales.set(block.scales, first);
+    if (planes === 2) low.push(block.low);
+    yield bytesOf(block.high);
+  }
+  if (planes === 2) {
+    yield zeros(layout.plane - rows * columns);
+    for (const plane of low) yield bytesOf(plane);
+  }
+  yield zeros(layout.scales - layout.plane - rows * columns);
+  yield bytesOf(scales);
+  yield zeros(layout.size - layout.scales - 4 * rows);
+}
+
+async function* vectorSpan(
+  tensor: PlannedTensor,
+  view: View,
+  checkpoint: Checkpoint,
+  hash: Sha256,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const layout = spanLayout(tensor);
+  let index = 0;
+  for await (const { values } of hashedRows(view, checkpoint, hash)) {
+    assertFinite(values, tensor.name, index);
+    index += values.length;
+    yield bytesOf(values);
+  }
+  yield zeros(layout.size - layout.data);
+}
+
+function assertFinite(values: Float32Array, name: string, from: number): void {
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return;
+  const at = `${name} [${from + bad}]`;
+  throw new QuantizeError("value", `${at} is ${values[bad]}; a weight must be a finite number`, at);
+}
+
+/** Constants. Their source is the config values they follow from, as UTF-8 lines, after any tensors. */
+async function derive(
+  tensor: PlannedTensor,
+  source: Derived,
+  checkpoint: Checkpoint,
+  hash: Sha256,
+): Promise<Uint8Array> {
+  const inputs: Float32Array[] = [];
+  for (const view of source.inputs) {
+    for await (const { values } of hashedRows(view, checkpoint, hash)) {
+      assertFinite(values, view.tensor, 0);
+      inputs.push(values);
+    }
+  }
+  hash.update(new TextEncoder().encode(source.from.map((line) => `${line}\n`).join("")));
+  const span = new Uint8Array(spanLayout(tensor).size);
+  const view = new DataView(span.buffer);
+  for (const [i, value] of source.compute(inputs).entries()) {
+    if (typeof value === "bigint") view.setBigUint64(8 * i, value, true);
+    else view.setUint32(4 * i, value, true);
+  }
+  return span;
+}
