@@ -47,6 +47,9 @@ function ordered(value: Value): unknown {
   // A view of a pool's Buffer or of a subclass would be encoded all the same; give msgpackr one kind.
   if (value instanceof Uint8Array) return new Uint8Array(value.buffer, value.byteOffset, value.length);
   if (isList(value)) return value.map(ordered);
+  // Types do not hold at run time: a caller's null or boolean ends here.
+  if (typeof value !== "object" || value === null)
+    throw new FormatError("canonical", `${String(value)} has no encoding`);
   const keys = Object.keys(value).sort(compareBytewise);
   return new Map(keys.map((key) => [ordered(key), ordered(value[key] ?? refuseHole(key))]));
 }
@@ -68,7 +71,8 @@ export function encodeCanonical(value: Value): Uint8Array {
 export function decodeCanonical(bytes: Uint8Array, section: string): Value {
   assertCanonical(bytes, section);
   // The scan admits nothing that msgpackr would decode to another kind of value.
-  const value = codec.unpack(bytes) as Value;
+  // It gets a view of its own, because msgpackr leaves a property behind on the array that it reads.
+  const value = codec.unpack(bytes.subarray()) as Value;
   // The scan is the first check, this the second: whatever the two readers might see differently shows here.
   if (!equalBytes(encodeCanonical(value), bytes)) {
     throw new FormatError("canonical", `${section}: these bytes are not the one encoding of their value`, section);

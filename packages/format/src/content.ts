@@ -178,7 +178,8 @@ function indexOfMinus128(bytes: Uint8Array): number {
 
 /** Four bytes a step: x = word ^ 80808080 has a zero byte exactly where (x - 01010101) & ~x has a high bit. */
 export function hasMinus128(bytes: Uint8Array): boolean {
-  const head = Math.min(bytes.length, (4 - (bytes.byteOffset % 4)) % 4);
+  const head = (4 - (bytes.byteOffset % 4)) % 4;
+  if (bytes.length < head + 4) return bytes.includes(0x80);
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + head, Math.floor((bytes.length - head) / 4));
   let found = 0;
   for (let i = 0; i < words.length; i++) {
