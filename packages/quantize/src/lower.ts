@@ -90,7 +90,7 @@ function planOf(config: Config, { fold }: Lowered): readonly PlannedTensor[] {
 const inputsOf = (source: Source): readonly View[] => (source.kind === "view" ? [source] : source.inputs);
 
 /** Finds the source that rules give to a resolved name; names with the same text around their numbers share a bucket. */
-function ruleFinder(rules: Rules): (name: string) => Source | undefined {
+export function ruleFinder(rules: Rules): (name: string) => Source | undefined {
   const buckets = new Map<string, { readonly pattern: RegExp; readonly rule: (place: Place) => Source }[]>();
   const bucketOf = (name: string): string => name.replace(/\d+/g, "#");
   for (const [pattern, rule] of Object.entries(rules)) {

@@ -38,6 +38,16 @@ export interface Lowered {
   readonly fused?: Rules;
   /** Tensors of a checkpoint that are known and not needed. Any other that is left over is refused. */
   readonly ignores: (name: string) => boolean;
+  /** Tensors that the family's checkpoints hold and inference does not need. `{layer}` stands for each of `layers`. */
+  readonly unused?: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly layers?: readonly number[];
+  }[];
+  /** Names, with `{layer}`, of stored tensors that the authors do not count as parameters. */
+  readonly buffers?: readonly string[];
+  /** What a stored vector holds before any training, by name, where that is neither zeros nor a norm's ones. */
+  readonly initial?: Readonly<Record<string, readonly number[]>>;
   /** Ids that end a generation where no config says so. */
   readonly eos?: readonly number[];
   /** What people should know: where this differs from the original. */
