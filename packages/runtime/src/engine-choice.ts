@@ -1,0 +1,25 @@
+/** Which engine runs an artifact. Every choice gives the same bits. */
+import type { VerifiedArtifact } from "@s7l/verify";
+import type { Engine, EngineName } from "./engine.ts";
+import { RuntimeError } from "./errors.ts";
+import { createInterpreter } from "./reference/interpreter.ts";
+import { readFoldWeights } from "./reference/weights.ts";
+
+/** Loads the tensors into the wanted engine; `auto` is the fastest that this host has. */
+export async function chooseEngine(
+  artifact: VerifiedArtifact,
+  { engine = "auto", threads }: { readonly engine?: EngineName | "auto"; readonly threads?: number },
+): Promise<Engine> {
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
+    throw new RuntimeError("option", `threads is ${threads}; it is a number of 1 or more`);
+  switch (engine) {
+    case "auto":
+    case "interpreter":
+      return createInterpreter(await readFoldWeights(artifact.fold, (name) => artifact.read(name)));
+    case "simd":
+    case "relaxed":
+      throw new RuntimeError("engine", `engine "${engine}" is not in this build: use "interpreter"`);
+    default:
+      throw new RuntimeError("option", `there is no engine "${engine}": interpreter, simd, relaxed or auto`);
+  }
+}

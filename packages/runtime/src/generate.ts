@@ -1,0 +1,140 @@
+/** Generation: a prompt in, one step an id out. What it yields depends on artifact, prompt and options alone. */
+
+import { RuntimeError } from "./errors.ts";
+import { createLogitsDigest } from "./logits-digest.ts";
+import { createSampler, type SamplerOptions } from "./sampler.ts";
+import type { SessionBody } from "./session.ts";
+import { stopAt } from "./stop-text.ts";
+import { requireTokenizer } from "./tokenizer.ts";
+
+export interface GenerateOptions extends SamplerOptions {
+  /** Steps at most. Default: as many as the context holds. */
+  readonly maxTokens?: number;
+  /** Texts that end the generation; they are not part of it. They need a tokenizer. */
+  readonly stop?: readonly string[];
+  /** Checked between steps and between chunks of the prompt; its reason is thrown. */
+  readonly signal?: AbortSignal;
+  /** Called after each chunk of the prompt. */
+  readonly onPrompt?: (done: number, total: number) => void;
+}
+
+/** Why a generation ended: an end-of-sequence id, a stop text, `maxTokens`, or a full context. */
+export type StopReason = "eos" | "stop" | "length" | "context";
+
+/** One generated id. */
+export interface GenerateStep {
+  readonly id: number;
+  /** Text that this step completes: none in the middle of a character or of what may become a stop text. */
+  readonly text: string;
+  /** Digest of the integer logits of every generated position so far, this one included. */
+  readonly logitsDigest: Uint8Array;
+  /** Present on the last step alone. The end-of-sequence id is a step too; it has no text. */
+  readonly stop?: StopReason;
+}
+
+/** Positions a chunk of the prompt: how often an abort is noticed. It changes no bit. */
+const CHUNK = 128;
+/** Milliseconds of work after which other tasks of the host get their turn. */
+const TURN = 40;
+
+/**
+ * Continues a prompt in an open body. Each step's id is chosen from the logits of the position before; it is run only when
+ * another follows, so that the last id of a generation is not yet in the body. Throws RuntimeError `context` for a prompt
+ * too long, `no-text`, `option`, `ids`, and `interleaved` where the body is used by others meanwhile.
+ */
+export async function* generate(
+  body: SessionBody,
+  prompt: string | readonly number[],
+  options: GenerateOptions = {},
+): AsyncGenerator<GenerateStep, void> {
+  const { model } = body;
+  const sampler = createSampler(options);
+  const most = stepsAtMost(options.maxTokens);
+  const promptIds = typeof prompt === "string" ? requireTokenizer(model).encode(prompt) : prompt;
+  if (promptIds.length === 0) throw new RuntimeError("ids", "the prompt is empty: give a text, or ids");
+  const ids = [...body.ids, ...promptIds];
+  const text = textOf(body, ids, options.stop ?? []);
+  const digest = createLogitsDigest();
+  const turn = turns(options.signal);
+
+  let logits = await runPrompt(body, promptIds, turn, options.onPrompt);
+  for (let step = 1; ; step++) {
+    const id = sampler.choose(logits, ids);
+    const logitsDigest = digest.update(logits);
+    ids.push(id);
+    const ended = model.eos.includes(id);
+    const piece = ended ? { text: "", stopped: false } : text.push(id);
+    const stop: StopReason | undefined = ended
+      ? "eos"
+      : piece.stopped
+        ? "stop"
+        : step === most
+          ? "length"
+          : body.length === model.context
+            ? "context"
+            : undefined;
+    if (stop) {
+      yield { id, text: piece.text + (piece.stopped ? "" : text.end()), logitsDigest, stop };
+      return;
+    }
+    yield { id, text: piece.text, logitsDigest };
+    await turn();
+    if (body.length !== ids.length - 1)
+      throw new RuntimeError("interleaved", "the session was used during a generation: open one session for each");
+    logits = body.forward([id]);
+  }
+}
+
+async function runPrompt(
+  body: SessionBody,
+  ids: readonly number[],
+  turn: () => Promise<void>,
+  onPrompt: GenerateOptions["onPrompt"],
+) {
+  const { context } = body.model;
+  // Before the first chunk: a prompt that does not fit leaves the body as it was.
+  if (body.length + ids.length > context) {
+    throw new RuntimeError(
+      "context",
+      `the prompt makes ${body.length + ids.length} positions; the artifact allows ${context}: shorten it`,
+    );
+  }
+  for (let at = 0; ; at += CHUNK) {
+    await turn();
+    const logits = body.forward(ids.slice(at, at + CHUNK));
+    onPrompt?.(Math.min(at + CHUNK, ids.length), ids.length);
+    if (at + CHUNK >= ids.length) return logits;
+  }
+}
+
+interface TextOut {
+  readonly push: (id: number) => { readonly text: string; readonly stopped: boolean };
+  readonly end: () => string;
+}
+
+/** The text that follows `ids`; empty for a model without text. */
+function textOf({ model }: SessionBody, ids: readonly number[], stops: readonly string[]): TextOut {
+  if (!model.tokenizer && stops.length === 0) return { push: () => ({ text: "", stopped: false }), end: () => "" };
+  const stream = requireTokenizer(model).stream();
+  for (const id of ids) stream.push(id);
+  const stop = stopAt(stops);
+  return { push: (id) => stop.push(stream.push(id)), end: () => stop.push(stream.end()).text + stop.end() };
+}
+
+function stepsAtMost(maxTokens: number | undefined): number {
+  if (maxTokens === undefined) return Number.POSITIVE_INFINITY;
+  if (Number.isSafeInteger(maxTokens) && maxTokens >= 1) return maxTokens;
+  throw new RuntimeError("option", `maxTokens is ${maxTokens}; it is a whole number of 1 or more`);
+}
+
+/** Lets the host breathe: engines compute without a pause, and an abort comes as a task of its own. */
+export function turns(signal: AbortSignal | undefined): () => Promise<void> {
+  let last = Date.now();
+  return async () => {
+    signal?.throwIfAborted();
+    if (Date.now() - last < TURN) return;
+    await new Promise((resolve) => setTimeout(resolve));
+    last = Date.now();
+    signal?.throwIfAborted();
+  };
+}

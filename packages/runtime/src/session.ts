@@ -1,0 +1,158 @@
+/**
+ * Sessions: one sequence of positions behind the control gate. `openSession` gives a session in SOH, which cannot compute;
+ * `begin(STX)` holds it against the sealed control record and gives the body, on which the forward pass exists; `end` (ETX)
+ * closes the body for good, `close` (EOT) the session. Neither can be made, copied or revived in any other way.
+ */
+import type { Logits, Sequence } from "./engine.ts";
+import { GateError, RuntimeError } from "./errors.ts";
+import { type Phase, passGate, type STX } from "./gate.ts";
+import { type GenerateOptions, type GenerateStep, generate } from "./generate.ts";
+import type { RouteCursor } from "./lexical-router.ts";
+import { type Model, machineOf } from "./model.ts";
+
+/** Held by this module alone: without it the constructors throw. */
+const KEY = Symbol("session");
+
+/** Opens a session in phase SOH. Throws RuntimeError `unverified` for what loadModel did not make. */
+export function openSession(model: Model): Session {
+  machineOf(model);
+  return new Session(KEY, model);
+}
+
+/** A session and its phase. Only {@link openSession} makes one. */
+export class Session {
+  readonly #model: Model;
+  #phase: Phase = "SOH";
+  #body: SessionBody | undefined;
+
+  /** @internal */
+  constructor(key: typeof KEY, model: Model) {
+    if (key !== KEY || new.target !== Session) throw forged();
+    this.#model = model;
+    Object.freeze(this);
+  }
+
+  get phase(): Phase {
+    if (!(#phase in this)) throw forged();
+    return this.#body?.ended && this.#phase === "STX" ? "ETX" : this.#phase;
+  }
+
+  /** SOH → STX: passes the gate, once. Throws GateError. */
+  begin(mark: typeof STX): SessionBody {
+    const phase = this.phase;
+    if (phase !== "SOH") throw new GateError("phase", `the session is in ${phase} and begins once: open another`);
+    const { gate, policy } = this.#model.artifact;
+    passGate(mark, gate, policy);
+    this.#body = new SessionBody(KEY, this.#model);
+    this.#phase = "STX";
+    return this.#body;
+  }
+
+  /** → EOT, from any phase. A body that is still open ends first. */
+  close(): void {
+    if (!(#phase in this)) throw forged();
+    if (this.#body && !this.#body.ended) this.#body.end();
+    this.#phase = "EOT";
+  }
+}
+
+/** The body of a session: a growing sequence with its key-value cache. Only {@link Session.begin} makes one. */
+export class SessionBody {
+  readonly #model: Model;
+  readonly #ids: number[] = [];
+  readonly #routes: number[] = [];
+  readonly #router: RouteCursor | undefined;
+  #sequence: Sequence | undefined;
+
+  /** @internal */
+  constructor(key: typeof KEY, model: Model) {
+    if (key !== KEY || new.target !== SessionBody) throw forged();
+    const { engine, routes } = machineOf(model);
+    this.#model = model;
+    this.#router = routes?.();
+    this.#sequence = engine.open();
+    Object.freeze(this);
+  }
+
+  get model(): Model {
+    if (!(#model in this)) throw forged();
+    return this.#model;
+  }
+
+  /** Positions so far. */
+  get length(): number {
+    return this.#open().length;
+  }
+
+  /** The ids of all positions so far. */
+  get ids(): readonly number[] {
+    if (!(#model in this)) throw forged();
+    return [...this.#ids];
+  }
+
+  /** The expert of each position so far; empty where the model has no routed stage. */
+  get routes(): readonly number[] {
+    if (!(#model in this)) throw forged();
+    return [...this.#routes];
+  }
+
+  /** Whether the body has ended (ETX). */
+  get ended(): boolean {
+    if (!(#model in this)) throw forged();
+    return this.#sequence === undefined;
+  }
+
+  /**
+   * Runs ids at the next positions: the integer logits of the last one, or of all. How a text is cut into calls changes no
+   * bit. Throws GateError after ETX, RuntimeError `ids` or `context`; then nothing has run. If the engine itself fails, the
+   * body ends.
+   */
+  forward(ids: readonly number[], want: "last" | "all" = "last"): Logits {
+    const sequence = this.#open();
+    const { vocab, context, tokenizer } = this.#model;
+    if (ids.length === 0) throw new RuntimeError("ids", "there are no ids to run");
+    const stray = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocab));
+    if (stray !== undefined) throw new RuntimeError("ids", `id ${stray} is not one of the model's ${vocab}`);
+    if (sequence.length + ids.length > context) {
+      throw new RuntimeError(
+        "context",
+        `${sequence.length + ids.length} positions; the artifact allows ${context}: shorten the prompt`,
+      );
+    }
+    const router = this.#router;
+    const experts = router && tokenizer ? ids.map((id) => router.step(tokenizer.bytes(id))) : [];
+    for (const id of ids) this.#ids.push(id);
+    for (const expert of experts) this.#routes.push(expert);
+    try {
+      return sequence.forward(ids, experts, want);
+    } catch (error) {
+      this.#sequence = undefined; // its cache holds part of a step
+      throw error;
+    }
+  }
+
+  /** Continues a prompt, given as text or ids: see {@link generate}. */
+  generate(prompt: string | readonly number[], options: GenerateOptions = {}): AsyncGenerator<GenerateStep, void> {
+    this.#open();
+    return generate(this, prompt, options);
+  }
+
+  /** ETX: no call computes any more, and the cache is let go. */
+  end(): void {
+    this.#open();
+    this.#sequence = undefined;
+  }
+
+  #open(): Sequence {
+    if (!(#model in this)) throw forged();
+    if (!this.#sequence) throw new GateError("phase", "the session's body has ended (ETX): open another session");
+    return this.#sequence;
+  }
+}
+
+function forged(): GateError {
+  return new GateError(
+    "forged",
+    "this is no session of this runtime, or a copy of one: call openSession and begin(STX)",
+  );
+}

@@ -1,0 +1,59 @@
+/** A Hugging Face tokenizer.json, through @huggingface/tokenizers. */
+import { Tokenizer as HfTokenizer } from "@huggingface/tokenizers";
+import { RuntimeError } from "./errors.ts";
+import { readSpelling } from "./token-spelling.ts";
+import type { TokenTable } from "./tokenizer.ts";
+
+/**
+ * Opens a tokenizer.json, UTF-8. Throws RuntimeError `tokenizer` for what is not one. The sealer of an artifact is trusted
+ * with its regular expressions: one that backtracks without end would hang the encoding of text, never that of ids.
+ */
+export function openTokenizerJson(file: Uint8Array): TokenTable {
+  const json = parseJson(file, "tokenizer.json");
+  const spelling = readSpelling(json.decoder);
+  const { tokenizer, added } = attempt("cannot be read", () => {
+    const tokenizer = new HfTokenizer(json, {});
+    return { tokenizer, added: tokenizer.get_added_tokens_decoder() };
+  });
+  const encoder = new TextEncoder();
+  return {
+    encode: (text, template) =>
+      attempt("failed on a text", () => tokenizer.encode(text, { add_special_tokens: template }).ids),
+    bytes: (id) => {
+      const literal = added.get(id);
+      if (literal) return encoder.encode(literal.content);
+      const token: unknown = tokenizer.id_to_token(id);
+      return typeof token === "string" ? spelling.bytes(token) : undefined;
+    },
+    special: new Map([...added].flatMap(([id, { special, content }]) => (special ? [[id, content] as const] : []))),
+    leadingSpaces: spelling.leadingSpaces,
+  };
+}
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The object in a JSON file. Throws RuntimeError `tokenizer` where there is none. */
+export function parseJson(file: Uint8Array, name: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(file));
+  } catch (cause) {
+    throw new RuntimeError("tokenizer", `the sealed ${name} is not JSON in UTF-8`, "VOCAB", { cause });
+  }
+  if (isObject(value)) return value;
+  throw new RuntimeError("tokenizer", `the sealed ${name} holds no object`, "VOCAB");
+}
+
+/** The library throws whatever it trips over; a caller sees one kind of error. */
+function attempt<T>(failure: string, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new RuntimeError("tokenizer", `the sealed tokenizer.json ${failure}: ${reason}`, "VOCAB", { cause });
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * A vocabulary alone (vocab.json, a map from token to id), as in the public original of S7: a text is cut greedily into the
+ * longest tokens, one character at a time where none fits, which becomes "▁", else id 0. It knows no merges, so a text may get
+ * other ids than a BPE model was trained on: seal the tokenizer.json where there is one.
+ *
+ * Tokens are plain text, unless the vocabulary spells all 256 bytes in the alphabet of byte-level BPE; then they are bytes.
+ */
+import type { Vocabulary } from "@s7l/format";
+import { readByteSpelling, spellBytes, usesByteAlphabet } from "./byte-alphabet.ts";
+import { RuntimeError } from "./errors.ts";
+import type { TokenTable } from "./tokenizer.ts";
+import { parseJson } from "./tokenizer-json.ts";
+
+/** Opens a vocab.json, UTF-8; the ids of `bos` and `eos` are its special tokens. Throws RuntimeError `tokenizer`. */
+export function openVocabularyMap(file: Uint8Array, { bos, eos }: Pick<Vocabulary, "bos" | "eos">): TokenTable {
+  const ids = new Map<string, number>();
+  const tokens = new Map<number, string>();
+  for (const [token, id] of Object.entries(parseJson(file, "vocab.json"))) {
+    if (typeof id !== "number" || !Number.isSafeInteger(id) || id < 0)
+      throw new RuntimeError("tokenizer", `vocab.json gives token ${JSON.stringify(token)} no id`, "VOCAB");
+    if (tokens.has(id))
+      throw new RuntimeError(
+        "tokenizer",
+        `vocab.json gives id ${id} to two tokens, one ${JSON.stringify(token)}`,
+        "VOCAB",
+      );
+    ids.set(token, id);
+    tokens.set(id, token);
+  }
+  const inBytes = usesByteAlphabet((token) => ids.has(token));
+  const encoder = new TextEncoder();
+  const special = new Map<number, string>();
+  for (const id of bos === undefined ? eos : [...eos, bos]) special.set(id, tokens.get(id) ?? "");
+  const cut = greedyCutter(ids);
+  return {
+    encode: (text) => cut(inBytes ? spellBytes(encoder.encode(text)) : text),
+    bytes: (id) => {
+      const token = tokens.get(id);
+      if (token === undefined) return undefined;
+      return (inBytes ? readByteSpelling(token) : undefined) ?? encoder.encode(token);
+    },
+    special,
+    leadingSpaces: 0,
+  };
+}
+
+/** Cuts a text into the longest tokens. */
+function greedyCutter(ids: ReadonlyMap<string, number>): (text: string) => number[] {
+  const unknown = ids.get("▁") ?? 0;
+  const lengths = [...new Set([...ids.keys()].map(({ length }) => length))].filter((n) => n > 0).sort((a, b) => b - a);
+  return (text) => {
+    const found: number[] = [];
+    for (let at = 0; at < text.length; ) {
+      const length = lengths.find((n) => at + n <= text.length && ids.has(text.slice(at, at + n)));
+      found.push(length === undefined ? unknown : (ids.get(text.slice(at, at + length)) ?? unknown));
+      at += length ?? String.fromCodePoint(text.codePointAt(at) ?? 0).length;
+    }
+    return found;
+  };
+}
