@@ -129,6 +129,9 @@ export function toF32Bits(x: Fixed): number {
   return sign + (exponent + 127) * 0x800000 + (Number(significand) - 0x800000);
 }
 
+/** The nearest f32, as a number. */
+export const toF32 = (x: Fixed): number => new Float32Array(Uint32Array.of(toF32Bits(x)).buffer)[0] ?? 0;
+
 /** Turns in units of 2^-64, modulo one turn, of an angle in radians. */
 export const toTurns = (radians: Fixed): bigint => BigInt.asUintN(64, roundShift(divide(radians, 2n * PI), BITS - 64n));
 

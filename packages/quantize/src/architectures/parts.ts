@@ -1,7 +1,7 @@
 /** The vocabulary that family files share: names of tensors to parts of a fold. */
 import { FOLD_NAME, type Fold, type GatedFfn, type Layer, type Linear, type Norm, type Stack } from "@s7l/format";
 import { pick, slice, whole } from "../checkpoint/view.ts";
-import { type Config, choice, count, flag, lookUp, real, share } from "../config.ts";
+import { type Config, choice, count, flag, lookUp, real, refuseConfig, share } from "../config.ts";
 import { f32Bits } from "../fixed-point.ts";
 import type { Rules } from "../lowering.ts";
 
@@ -68,10 +68,12 @@ export interface Heads {
   readonly size: number;
 }
 
-/** Heads, grouped keys and values, and the head size, which defaults to hidden_size / heads. */
+/** Heads, grouped keys and values (default: as many as heads), and the head size (default: hidden_size / heads). */
 export function headsOf(config: Config, width: number): Heads {
   const heads = count(config, "num_attention_heads");
   const kvHeads = count(config, "num_key_value_heads", { or: heads });
+  if (heads % kvHeads !== 0)
+    refuseConfig(config, `has ${heads} heads, not a multiple of its ${kvHeads} key-value heads`);
   const size =
     lookUp(config, "head_dim") === undefined ? share(config, width, heads, "head size") : count(config, "head_dim");
   return { heads, kvHeads, size };

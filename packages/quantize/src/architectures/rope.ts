@@ -134,7 +134,7 @@ const SCALINGS: Readonly<Record<"default" | "linear" | "llama3" | "yarn", (scali
     const to = truncate ? ceiling(slow) : slow;
     const low = from > 0n ? from : 0n;
     const limit = fixed(dims - 1);
-    const high = to < limit ? clamp(to, 0n, limit) : limit;
+    const high = clamp(to, to, limit);
     const width = high === low ? fixed(0.001) : high - low;
     const inverse = plain.map((f, i) => {
       const ramp = clamp(divide(fixed(i) - low, width), 0n, ONE);
