@@ -1,5 +1,7 @@
 export { type Coverage, isVerifiedArtifact, type VerifiedArtifact } from "./artifact.ts";
 export { RULES, type RuleId, VerifyError, type VerifyErrorCode } from "./errors.ts";
+export { HttpError, type HttpErrorCode } from "./http-source/errors.ts";
+export { type HttpOptions, type HttpSource, openHttpSource } from "./http-source/http-source.ts";
 export type { RuleVerdict } from "./ledger.ts";
 export {
   type OpenOptions,

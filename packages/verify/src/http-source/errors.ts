@@ -12,7 +12,8 @@ export type HttpErrorCode =
   | "encoding" // a compressed body: its bytes are not the file's
   | "etag" // no strong ETag, so that a change could not be noticed
   | "changed" // another ETag or size than at the start
-  | "body"; // fewer or more bytes than announced
+  | "short" // fewer bytes than announced, after all attempts
+  | "overlong"; // more bytes than announced
 
 /** The server, or what stands between, did not give the bytes asked for. */
 export class HttpError extends S7lError<HttpErrorCode> {
