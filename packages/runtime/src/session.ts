@@ -33,13 +33,12 @@ export class Session {
   }
 
   get phase(): Phase {
-    if (!(#phase in this)) throw forged();
-    return this.#body?.ended && this.#phase === "STX" ? "ETX" : this.#phase;
+    return Session.#phaseOf(this);
   }
 
   /** SOH → STX: passes the gate, once. Throws GateError. */
   begin(mark: typeof STX): SessionBody {
-    const phase = this.phase;
+    const phase = Session.#phaseOf(this);
     if (phase !== "SOH") throw new GateError("phase", `the session is in ${phase} and begins once: open another`);
     const { gate, policy } = this.#model.artifact;
     passGate(mark, gate, policy);
@@ -50,9 +49,15 @@ export class Session {
 
   /** → EOT, from any phase. A body that is still open ends first. */
   close(): void {
-    if (!(#phase in this)) throw forged();
+    Session.#phaseOf(this);
     if (this.#body && !this.#body.ended) this.#body.end();
     this.#phase = "EOT";
+  }
+
+  // Static, as a private method would greet a forgery with a bare TypeError.
+  static #phaseOf(session: Session): Phase {
+    if (!isObject(session) || !(#phase in session)) throw forged();
+    return session.#phase === "STX" && session.#body?.ended ? "ETX" : session.#phase;
   }
 }
 
@@ -75,31 +80,27 @@ export class SessionBody {
   }
 
   get model(): Model {
-    if (!(#model in this)) throw forged();
-    return this.#model;
+    return SessionBody.#genuine(this).#model;
   }
 
   /** Positions so far. */
   get length(): number {
-    return this.#open().length;
+    return SessionBody.#sequenceOf(this).length;
   }
 
   /** The ids of all positions so far. */
   get ids(): readonly number[] {
-    if (!(#model in this)) throw forged();
-    return [...this.#ids];
+    return [...SessionBody.#genuine(this).#ids];
   }
 
   /** The expert of each position so far; empty where the model has no routed stage. */
   get routes(): readonly number[] {
-    if (!(#model in this)) throw forged();
-    return [...this.#routes];
+    return [...SessionBody.#genuine(this).#routes];
   }
 
   /** Whether the body has ended (ETX). */
   get ended(): boolean {
-    if (!(#model in this)) throw forged();
-    return this.#sequence === undefined;
+    return SessionBody.#genuine(this).#sequence === undefined;
   }
 
   /**
@@ -108,7 +109,7 @@ export class SessionBody {
    * body ends.
    */
   forward(ids: readonly number[], want: "last" | "all" = "last"): Logits {
-    const sequence = this.#open();
+    const sequence = SessionBody.#sequenceOf(this);
     const { vocab, context, tokenizer } = this.#model;
     if (ids.length === 0) throw new RuntimeError("ids", "there are no ids to run");
     const stray = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocab));
@@ -133,22 +134,30 @@ export class SessionBody {
 
   /** Continues a prompt, given as text or ids: see {@link generate}. */
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): AsyncGenerator<GenerateStep, void> {
-    this.#open();
+    SessionBody.#sequenceOf(this);
     return generate(this, prompt, options);
   }
 
   /** ETX: no call computes any more, and the cache is let go. */
   end(): void {
-    this.#open();
+    SessionBody.#sequenceOf(this);
     this.#sequence = undefined;
   }
 
-  #open(): Sequence {
-    if (!(#model in this)) throw forged();
-    if (!this.#sequence) throw new GateError("phase", "the session's body has ended (ETX): open another session");
-    return this.#sequence;
+  static #genuine(body: SessionBody): SessionBody {
+    if (!isObject(body) || !(#model in body)) throw forged();
+    return body;
+  }
+
+  static #sequenceOf(body: SessionBody): Sequence {
+    const sequence = SessionBody.#genuine(body).#sequence;
+    if (!sequence) throw new GateError("phase", "the session's body has ended (ETX): open another session");
+    return sequence;
   }
 }
+
+/** `this` is whatever a caller makes it. */
+const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
 
 function forged(): GateError {
   return new GateError(

@@ -8,16 +8,22 @@ export interface StopText {
   readonly end: () => string;
 }
 
-/** Watches for any of `stops`; empty ones never match. Of several, the one that begins first counts. */
+/**
+ * Watches for any of `stops`; empty ones never match. Of several, the one that is complete first counts, and of those the
+ * longest: so the pieces in which the text comes change nothing.
+ */
 export function stopAt(stops: readonly string[]): StopText {
   const wanted = stops.filter((stop) => stop !== "");
   let held = "";
   return {
     push: (text) => {
       held += text;
-      const starts = wanted.map((stop) => held.indexOf(stop)).filter((at) => at >= 0);
-      if (starts.length > 0) {
-        const before = held.slice(0, Math.min(...starts));
+      const [first] = wanted
+        .map((stop) => ({ start: held.indexOf(stop), length: stop.length }))
+        .filter(({ start }) => start >= 0)
+        .sort((a, b) => a.start + a.length - (b.start + b.length) || a.start - b.start);
+      if (first) {
+        const before = held.slice(0, first.start);
         held = "";
         return { text: before, stopped: true };
       }
