@@ -12,7 +12,7 @@ import type { TensorRecord } from "./tensor-index.ts";
 /** Components an artifact may hold: those of 4096 experts, and room. */
 export const MAX_COMPONENTS = 1 << 16;
 
-const componentSchema = record({
+export const componentSchema = /* @__PURE__ */ record({
   /** `embedding`, `trunk`, `head` or `expert{e}`. */
   name: text(64, /^[!-~]+$/),
   /** Tensors in it. */

@@ -5,6 +5,7 @@ export { compareBytewise, decodeCanonical, encodeCanonical } from "./canonical.t
 export {
   type Component,
   componentLeaf,
+  componentSchema,
   componentsOf,
   componentsSchema,
   dataRoot,
@@ -87,6 +88,7 @@ export {
   type Optional,
   oneOf,
   optional,
+  type RecordSchema,
   record,
   type Schema,
   text,
@@ -116,7 +118,7 @@ export {
   readInto,
 } from "./source.ts";
 export { type SpanLayout, spanLayout } from "./span.ts";
-export { provenanceListSchema, type TensorRecord, tensorIndexSchema } from "./tensor-index.ts";
+export { provenanceListSchema, type TensorRecord, tensorIndexSchema, tensorRecordSchema } from "./tensor-index.ts";
 export {
   type Meta,
   metaSchema,

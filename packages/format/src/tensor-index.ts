@@ -8,7 +8,7 @@ import { MAX_TENSORS } from "./fold/tensor-plan.ts";
 import { bytes, type Infer, integer, list, oneOf, record, text } from "./schema.ts";
 import { provenanceSchema } from "./weights.ts";
 
-const tensorRecordSchema = record({
+export const tensorRecordSchema = /* @__PURE__ */ record({
   /** ASCII 0x21-0x7E, 1 to 512 bytes. */
   name: text(512, /^[!-~]+$/),
   dtype: oneOf("i8", "i8x2", "f32", "u64"),

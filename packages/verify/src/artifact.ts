@@ -8,6 +8,7 @@ import {
   FormatError,
   type Gate,
   type GoldenPrompt,
+  type Header,
   type LexicalTable,
   type Meta,
   type PlacedTensor,
@@ -17,12 +18,11 @@ import {
   type TensorRecord,
   type Vocabulary,
 } from "@s7l/format";
-import { readTensor, type TensorPlace } from "./tensor-reader.ts";
+import { readLeaves, readTensor, type TensorPlace } from "./tensor-reader.ts";
 
 /** What verification has established, before any tensor is read. */
 export interface VerifiedFront {
-  /** R. */
-  readonly root: Uint8Array;
+  readonly header: Header;
   /** Bytes of the artifact. */
   readonly size: number;
   readonly fold: Fold;
@@ -91,7 +91,12 @@ export class VerifiedArtifact {
 
   /** R, 32 bytes; a copy. */
   get root(): Uint8Array {
-    return this.#front.root.slice();
+    return this.#front.header.root.slice();
+  }
+
+  /** The header, which the root commits to; a copy. */
+  get header(): Header {
+    return structuredClone(this.#front.header);
   }
 
   /** The sealed tokenizer or vocabulary; a copy. */
@@ -154,6 +159,13 @@ export class VerifiedArtifact {
       );
     }
     await this.#readTensor(index, target, options.signal);
+  }
+
+  /** The leaf hashes of a tensor's chunks, proved to give its sealed root. Throws VerifyError, or FormatError `io`. */
+  async leaves(name: string): Promise<readonly Uint8Array[]> {
+    const index = this.#indexOf(name);
+    const { place, tensors, records } = this.#front;
+    return readLeaves(place, at(tensors, index), at(records, index));
   }
 
   /** Reads a tensor only to check it. */

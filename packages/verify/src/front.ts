@@ -51,7 +51,7 @@ export async function verifyFront(
 
   const { fold, lexical, vocabulary, policy, tensors, layout } = program;
   const artifact = makeArtifact({
-    root: envelope.header.root,
+    header: envelope.header,
     size: source.size,
     fold,
     lexical,

@@ -3,6 +3,9 @@ export { RULES, type RuleId, VerifyError, type VerifyErrorCode } from "./errors.
 export { HttpError, type HttpErrorCode } from "./http-source/errors.ts";
 export { type HttpOptions, type HttpSource, openHttpSource } from "./http-source/http-source.ts";
 export type { RuleVerdict } from "./ledger.ts";
+export { checkProof, type Proven } from "./proof/check-proof.ts";
+export { ProofError, type ProofErrorCode } from "./proof/proof.ts";
+export { type ProofRequest, prove } from "./proof/prove.ts";
 export {
   type OpenOptions,
   openVerified,

@@ -13,8 +13,12 @@ import {
   splitLeaves,
   type TensorRecord,
 } from "@s7l/format";
+import { ahead } from "./ahead.ts";
 import { refuse, VerifyError } from "./errors.ts";
 import { attribute } from "./ledger.ts";
+
+/** Chunks read at a time: one being hashed, the others on their way. */
+const AHEAD = 3;
 
 /** What the reader needs of the verified front. */
 export interface TensorPlace {
@@ -28,6 +32,19 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called with the index of each leaf that was verified. */
   readonly onChunk: (leaf: number) => void;
+}
+
+/** The sealed leaves of a tensor, proved to give its root T; for callers outside of a ledger. */
+export async function readLeaves(
+  place: TensorPlace,
+  tensor: PlacedTensor,
+  record: TensorRecord,
+): Promise<readonly Uint8Array[]> {
+  try {
+    return await leavesOf(place, tensor, record);
+  } catch (error) {
+    throw attribute("V3", error);
+  }
 }
 
 /** The sealed leaves of a tensor, proved to give its root T. */
@@ -73,12 +90,13 @@ async function readChunks(
   const { source, dataOffset, chunkSize } = place;
   const leaves = await leavesOf(place, tensor, record);
   const scan = scanContent(tensor);
-  const spare = target || !source.readInto ? [] : [0, 1].map(() => new Uint8Array(Math.min(chunkSize, tensor.length)));
+  const spare = target || !source.readInto ? 0 : Math.min(AHEAD, leaves.length);
+  const buffers = Array.from({ length: spare }, () => new Uint8Array(Math.min(chunkSize, tensor.length)));
 
   const fetch = async (index: number): Promise<Uint8Array> => {
     const from = index * chunkSize;
     const length = Math.min(chunkSize, tensor.length - from);
-    const into = target?.subarray(from, from + length) ?? spare[index % 2]?.subarray(0, length);
+    const into = target?.subarray(from, from + length) ?? buffers[index % AHEAD]?.subarray(0, length);
     if (into && source.readInto) {
       await source.readInto(dataOffset + tensor.offset + from, into);
       return into;
@@ -88,24 +106,18 @@ async function readChunks(
     into.set(bytes);
     return into;
   };
+  const chunks = ahead(leaves.entries(), AHEAD, async ([index, leaf]) => {
+    const chunk = await fetch(index);
+    return { index, chunk, matches: equalBytes(await leafHashAsync(chunk), leaf) };
+  });
 
-  let ahead: Promise<Uint8Array> | undefined;
-  try {
-    for (const [index, leaf] of leaves.entries()) {
-      signal?.throwIfAborted();
-      const chunk: Uint8Array = await (ahead ?? fetch(index));
-      // One chunk is read while the one before it is hashed.
-      ahead = index + 1 < leaves.length ? fetch(index + 1) : undefined;
-      ahead?.catch(() => undefined);
-      if (!equalBytes(await leafHashAsync(chunk), leaf)) {
-        refuse("chunk", `chunk ${index} of tensor "${tensor.name}" does not match its leaf`, `${tensor.name}#${index}`);
-      }
-      contentOf(() => scan.update(chunk));
-      onChunk(tensor.firstLeaf + index);
+  for await (const { index, chunk, matches } of chunks) {
+    signal?.throwIfAborted();
+    if (!matches) {
+      refuse("chunk", `chunk ${index} of tensor "${tensor.name}" does not match its leaf`, `${tensor.name}#${index}`);
     }
-  } finally {
-    // A read still under way must not write into the caller's memory after this returns.
-    await ahead?.catch(() => undefined);
+    contentOf(() => scan.update(chunk));
+    onChunk(tensor.firstLeaf + index);
   }
   contentOf(() => scan.finish());
 }

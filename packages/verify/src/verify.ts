@@ -2,6 +2,7 @@
  * `verify`: is this file an artifact, whole and unaltered, by every rule from V0 to V7?
  */
 import { type ByteSource, equalBytes, startSectionDigest, toHex } from "@s7l/format";
+import { ahead } from "./ahead.ts";
 import type { Coverage, VerifiedArtifact } from "./artifact.ts";
 import { entryOf } from "./envelope.ts";
 import { refuse, VerifyError } from "./errors.ts";
@@ -76,6 +77,9 @@ export async function openVerified(source: ByteSource, options: OpenOptions = {}
   return artifact;
 }
 
+/** Tensors read at a time, so that small ones do not wait for each other. */
+const TENSORS_AHEAD = 4;
+
 /** TREE as a section; its slices are proved again with each tensor. Skipped where only an expert is asked for. */
 async function verifyTree(
   { envelope, source }: Front,
@@ -103,10 +107,10 @@ async function verifyTensors({ artifact }: Front, options: VerifyOptions, ledger
   ledger.check("V3", () => {
     if (tensors.length === 0) refuse("component", `the artifact has no component "${component}"`, "COMP");
   });
-  for (const { name } of tensors) {
-    await ledger.checkAsync("V3", () => artifact.verifyTensor(name, signal ? { signal } : {}));
-    onProgress?.(artifact.coverage());
-  }
+  await ledger.checkAsync("V3", async () => {
+    const verified = ahead(tensors, TENSORS_AHEAD, ({ name }) => artifact.verifyTensor(name, signal ? { signal } : {}));
+    for await (const _ of verified) onProgress?.(artifact.coverage());
+  });
   ledger.settle("V0", "V3");
 }
 
