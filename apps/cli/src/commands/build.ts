@@ -1,0 +1,51 @@
+import { toHex } from "@s7l/format";
+import { openCheckpoint, quantize } from "@s7l/quantize";
+import { formatBytes, formatCount, formatSeconds } from "../quantity.ts";
+import { sealFile, watched } from "../sealing.ts";
+import { defineVerb } from "../verb.ts";
+import { verdictJson } from "../verdict-lines.ts";
+
+export const build = defineVerb({
+  summary: "a checkpoint to a sealed, verified artifact in one pass",
+  examples: ["s7l build ./Llama-3.2-1B --out llama.s7l", "s7l build checkpoints/ --out moe.s7l"],
+  positionals: {
+    checkpoint: { description: "a Hugging Face folder, or one with trunk_final and expert*_final" },
+  },
+  flags: {
+    out: {
+      type: "text",
+      short: "o",
+      hint: "FILE",
+      required: true,
+      description: "the artifact; it appears when it is whole and verified",
+    },
+  },
+  async run({ args: { checkpoint: folder, out }, report, progress, signal }) {
+    const started = performance.now();
+    const checkpoint = await openCheckpoint(folder);
+    try {
+      const weights = quantize(checkpoint);
+      const source = watched(weights, "quantize and seal", { progress, signal });
+      const sealed = await sealFile(source, out, { progress, signal, check: true, step: "quantize and seal" });
+      await checkpoint.assertUnchanged();
+      const root = toHex(sealed.root);
+      const { family, tensors } = weights.report();
+      report.finish({
+        json: {
+          out,
+          size: sealed.size,
+          family,
+          ...(sealed.verification ? verdictJson(sealed.verification) : { root }),
+        },
+        brief: root,
+        lines: [
+          `${out}: ${formatBytes(sealed.size)}, ${formatCount(tensors.length)} tensors of ${family}, sealed and verified (V0 to V7) in ${formatSeconds(performance.now() - started)}`,
+          `root ${report.ink.bold(root)}`,
+        ],
+      });
+      return 0;
+    } finally {
+      await checkpoint.close();
+    }
+  },
+});

@@ -1,0 +1,163 @@
+import { toHex } from "@s7l/format";
+import { openSession, requireTokenizer, STX } from "@s7l/runtime";
+import { ENGINE_FLAGS, loadVerified } from "../engine-flags.ts";
+import { CliError, refuseUsage } from "../errors.ts";
+import { formatCount } from "../quantity.ts";
+import { withSource } from "../source.ts";
+import { readSequences } from "../token-file.ts";
+import { defineVerb } from "../verb.ts";
+
+/** Tokens where nobody says how many. */
+const MAX_TOKENS = 128;
+
+export const run = defineVerb({
+  summary: "a verified artifact to text",
+  examples: [
+    's7l run model.s7l --prompt "Once upon a time" --max-tokens 64',
+    "echo 'def main():' | s7l run model.s7l --temperature 0.8 --seed 7",
+  ],
+  positionals: { file: { description: "the artifact" } },
+  flags: {
+    prompt: { type: "text", hint: "TEXT", description: "what to continue; without it, stdin" },
+    ids: { type: "text", hint: "FILE", description: "token ids in place of a prompt: a JSON array" },
+    "max-tokens": { type: "integer", min: 1, hint: "N", description: `tokens at most (default ${MAX_TOKENS})` },
+    temperature: {
+      type: "decimal",
+      min: 0,
+      max: 100,
+      hint: "T",
+      description: "0: always the likeliest token (the default)",
+    },
+    "top-k": { type: "integer", min: 0, hint: "K", description: "of the K likeliest; 0: of all (default 40)" },
+    "top-p": {
+      type: "decimal",
+      min: 0,
+      max: 1,
+      hint: "P",
+      description: "of the likeliest that sum to P (default 0.95)",
+    },
+    "min-p": {
+      type: "decimal",
+      min: 0,
+      max: 1,
+      hint: "P",
+      description: "of those P times as likely as the likeliest (default 0.05)",
+    },
+    "repeat-penalty": {
+      type: "decimal",
+      min: 0.01,
+      max: 100,
+      hint: "R",
+      description: "divides the logits of the last 64 tokens (default 1)",
+    },
+    seed: { type: "integer", min: 0, hint: "S", description: "same seed, same text, on every machine (default 0)" },
+    stop: { type: "texts", hint: "TEXT", description: "ends before this text; as often as wanted" },
+    ...ENGINE_FLAGS,
+  },
+  async run({ args, report, progress, signal }) {
+    const prompt =
+      args.ids === undefined ? (args.prompt ?? (await readStdin())) : await onlySequence(args.ids, args.prompt);
+    await withSource(args.file, async (source) => {
+      const model = await loadVerified(source, args, signal);
+      const promptIds = typeof prompt === "string" ? requireTokenizer(model).encode(prompt) : prompt;
+      const session = openSession(model);
+      const body = session.begin(STX);
+      const ids: number[] = [];
+      let text = "";
+      let digest = new Uint8Array();
+      let stopped: string | undefined;
+      const times: number[] = [];
+      const steps = body.generate(promptIds, {
+        maxTokens: args["max-tokens"] ?? MAX_TOKENS,
+        stop: args.stop,
+        signal,
+        onPrompt: (done, total) => progress.show("prompt", done, total, "tokens"),
+        ...samplingOf(args),
+      });
+      for await (const step of steps) {
+        progress.clear();
+        times.push(performance.now());
+        ids.push(step.id);
+        text += step.text;
+        digest = Uint8Array.from(step.logitsDigest);
+        stopped = step.stop;
+        report.put(model.tokenizer ? step.text : `${step.id} `);
+      }
+      report.put("\n");
+      const tokensPerSecond = rateOf(times);
+      const root = toHex(model.artifact.root);
+      const logitsDigest = toHex(digest);
+      report.note(
+        `${formatCount(ids.length)} tokens, ended by ${stopped}, ${tokensPerSecond.toFixed(0)} tokens/s (${model.engine}), logits ${logitsDigest.slice(0, 16)}…, root ${root.slice(0, 16)}…`,
+      );
+      report.finish({
+        json: {
+          text,
+          promptIds,
+          ids,
+          logitsDigest,
+          experts: body.routes,
+          root,
+          tokensPerSecond,
+          stop: stopped,
+          engine: model.engine,
+        },
+      });
+      session.close();
+    });
+    return 0;
+  },
+});
+
+interface Sampling {
+  readonly temperature: number | undefined;
+  readonly "top-k": number | undefined;
+  readonly "top-p": number | undefined;
+  readonly "min-p": number | undefined;
+  readonly "repeat-penalty": number | undefined;
+  readonly seed: number | undefined;
+}
+
+/** The flags that were given; the sampler has the defaults. */
+function samplingOf(args: Sampling) {
+  return Object.fromEntries(
+    Object.entries({
+      temperature: args.temperature,
+      topK: args["top-k"],
+      topP: args["top-p"],
+      minP: args["min-p"],
+      repeatPenalty: args["repeat-penalty"],
+      seed: args.seed,
+    }).filter(([, value]) => value !== undefined),
+  );
+}
+
+async function onlySequence(path: string, prompt: string | undefined): Promise<readonly number[]> {
+  if (prompt !== undefined) refuseUsage("--prompt and --ids exclude each other");
+  const [ids, more] = await readSequences(path);
+  if (!ids || more) refuseUsage(`${path} holds several sequences; run takes one`);
+  return ids;
+}
+
+/** The prompt from a pipe, without its last line end. Nobody waits at a terminal for a prompt that nobody announced. */
+async function readStdin(): Promise<string> {
+  if (process.stdin.isTTY) refuseUsage("there is no prompt: give --prompt TEXT, --ids FILE, or text on stdin");
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk);
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new CliError("foreign", "stdin is not UTF-8 text", "stdin");
+  }
+  const prompt = text.replace(/\r?\n$/, "");
+  if (prompt === "") refuseUsage("there is no prompt: stdin is empty; give --prompt TEXT or --ids FILE");
+  return prompt;
+}
+
+/** Tokens a second between the first and the last, which leaves the prompt out. */
+function rateOf(times: readonly number[]): number {
+  const first = times[0] ?? 0;
+  const elapsed = (times.at(-1) ?? first) - first;
+  return elapsed > 0 ? (1000 * (times.length - 1)) / elapsed : 0;
+}

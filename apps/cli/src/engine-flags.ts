@@ -1,0 +1,34 @@
+/** The flags of every verb that runs a model. */
+import type { ByteSource } from "@s7l/format";
+import { type LoadOptions, loadModel, type Model } from "@s7l/runtime";
+import { openVerified } from "@s7l/verify";
+import type { Flags } from "./verb.ts";
+
+export const ENGINES = ["interpreter", "simd", "relaxed"] as const;
+
+export const ENGINE_FLAGS = {
+  engine: {
+    type: "text",
+    options: ENGINES,
+    description: "which engine; all give the same bits (default: the fastest here)",
+  },
+  threads: {
+    type: "integer",
+    min: 1,
+    max: 1024,
+    hint: "N",
+    description: "threads of the engine (default: its own choice)",
+  },
+} as const satisfies Flags;
+
+/** Opens an artifact and loads it: each byte that runs is verified as it is read. */
+export async function loadVerified(
+  source: ByteSource,
+  { engine, threads }: { readonly engine: string | undefined; readonly threads: number | undefined },
+  signal: AbortSignal,
+): Promise<Model> {
+  const artifact = await openVerified(source, { signal });
+  const chosen = ENGINES.find((name) => name === engine);
+  const options: LoadOptions = { ...(chosen ? { engine: chosen } : {}), ...(threads === undefined ? {} : { threads }) };
+  return loadModel(artifact, options);
+}

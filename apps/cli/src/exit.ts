@@ -1,0 +1,37 @@
+/**
+ * Exit codes and the one sentence of an error. 0: fine. 1: refused, by a rule of a format or a model. 2: usage, I/O, or an
+ * interruption: nothing is known about the input.
+ */
+import { S7lError } from "@s7l/format";
+
+export type ExitCode = 0 | 1 | 2;
+
+/** Codes that say nothing about the input's worth: it could not be read, or the question was wrong. */
+const NOT_JUDGED: ReadonlySet<string> = new Set(["usage", "io", "checkpoint", "interrupted"]);
+
+/** What failed, for people and for `--json`. */
+export interface Failure {
+  readonly exit: Exclude<ExitCode, 0>;
+  readonly code: string;
+  readonly message: string;
+  readonly at?: string;
+}
+
+/** Any thrown value as a failure. What is not an error of ours or of the system is a defect, and is said to be one. */
+export function failureOf(thrown: unknown): Failure {
+  if (thrown instanceof S7lError) {
+    const { code, message, at } = thrown;
+    return { exit: NOT_JUDGED.has(code) ? 2 : 1, code, message, ...(at === undefined ? {} : { at }) };
+  }
+  if (thrown instanceof Error && "syscall" in thrown && "code" in thrown) {
+    return { exit: 2, code: "io", message: `${thrown.message} (${String(thrown.code)})` };
+  }
+  const message = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+  return { exit: 2, code: "defect", message: `this is a defect in s7l, please report it: ${message}` };
+}
+
+/** `s7l verify: … [chunk at DATA chunk 3]`; the place is left out where the sentence names it already. */
+export function sentenceOf({ code, message, at }: Failure, verb: string): string {
+  const place = at === undefined || message.includes(at) ? "" : ` at ${at}`;
+  return `${verb}: ${message} [${code}${place}]`;
+}

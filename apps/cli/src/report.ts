@@ -1,0 +1,58 @@
+/**
+ * What a command prints on stdout. For people: lines as things happen. With `--json`: one object at the end and nothing else. With
+ * `--quiet`: the result alone.
+ */
+import type { Failure } from "./exit.ts";
+import { type Ink, inkFor, type Output } from "./ink.ts";
+
+export interface Report {
+  readonly ink: Ink;
+  /** Commentary: neither with `--json` nor with `--quiet`. */
+  readonly say: (line?: string) => void;
+  /** What the command is for, as it comes and without a line end (generated text): not with `--json`. */
+  readonly put: (text: string) => void;
+  /** Commentary on stderr, for commands whose stdout is for others to read. */
+  readonly note: (line: string) => void;
+  /** The end of the work. `brief` stands alone with `--quiet`, `lines` stand for people. */
+  readonly finish: (result: Result) => void;
+  /** The end of work that failed; the sentence for people goes to stderr. */
+  readonly fail: (failure: Failure) => void;
+}
+
+export interface Result {
+  readonly json: object;
+  readonly lines?: readonly string[];
+  readonly brief?: string;
+}
+
+/** A report on these streams; `beforeWrite` makes room, where progress stands on the same terminal. */
+export function createReport(
+  { stdout, stderr }: { readonly stdout: Output; readonly stderr: Output },
+  { json, quiet }: { readonly json: boolean; readonly quiet: boolean },
+  beforeWrite: () => void,
+): Report {
+  const write = (text: string, stream = stdout): void => {
+    beforeWrite();
+    stream.write(text);
+  };
+  return {
+    ink: inkFor(stdout),
+    say: (line = "") => {
+      if (!json && !quiet) write(`${line}\n`);
+    },
+    put: (text) => {
+      if (!json) write(text);
+    },
+    note: (line) => {
+      if (!json && !quiet) write(`${inkFor(stderr).dim(line)}\n`, stderr);
+    },
+    finish: (result) => {
+      if (json) write(`${JSON.stringify(result.json)}\n`);
+      else if (!quiet) for (const line of result.lines ?? []) write(`${line}\n`);
+      else if (result.brief !== undefined) write(`${result.brief}\n`);
+    },
+    fail: ({ code, message, at }) => {
+      if (json) write(`${JSON.stringify({ error: { code, message, ...(at === undefined ? {} : { at }) } })}\n`);
+    },
+  };
+}

@@ -1,0 +1,61 @@
+/** Files of token ids: what people hand over where there is no text. */
+import { readFile, stat } from "node:fs/promises";
+import { CliError } from "./errors.ts";
+
+/** A file of ids beyond this is none; it is read whole. */
+const MAX_BYTES = 1 << 28;
+
+/**
+ * Sequences of ids: a JSON array of ids (one sequence), of arrays of ids, or of objects with `ids`. Throws CliError `io` or `foreign`
+ * with the place in the file.
+ */
+export async function readSequences(path: string): Promise<readonly (readonly number[])[]> {
+  const json = await readJson(path);
+  if (!Array.isArray(json) || json.length === 0)
+    return refuse(path, "is not a list of token ids, nor of lists of them");
+  if (json.every((item) => typeof item === "number")) return [idsOf(json, path)];
+  return json.map((item: unknown, i) => idsOf(isRecord(item) ? item.ids : item, `${path}[${i}]`));
+}
+
+function idsOf(value: unknown, at: string): readonly number[] {
+  if (!Array.isArray(value) || value.length === 0) return refuse(at, "is not a list of token ids");
+  return value.map((id: unknown) => {
+    if (typeof id === "number" && Number.isSafeInteger(id) && id >= 0) return id;
+    return refuse(at, `holds ${JSON.stringify(id)?.slice(0, 40)}, which is no token id`);
+  });
+}
+
+async function readJson(path: string): Promise<unknown> {
+  const text = await readText(path);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    return refuse(path, `is not JSON: ${cause instanceof Error ? cause.message : cause}`);
+  }
+}
+
+/** A whole file as text. Throws CliError `io`, and `foreign` where it is not UTF-8. */
+export async function readText(path: string): Promise<string> {
+  let bytes: Uint8Array;
+  try {
+    const { size } = await stat(path);
+    if (size > MAX_BYTES) throw new Error(`it has ${size} bytes, at most ${MAX_BYTES} are read`);
+    bytes = await readFile(path);
+  } catch (cause) {
+    throw new CliError("io", `${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, path, {
+      cause,
+    });
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return refuse(path, "is not UTF-8 text");
+  }
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function refuse(at: string, message: string): never {
+  throw new CliError("foreign", `${at} ${message}`, at);
+}

@@ -1,0 +1,45 @@
+/** Every verb, one line each. A verb's body is imported when it is used. */
+import type { Verb } from "./verb.ts";
+
+export interface VerbEntry {
+  readonly summary: string;
+  /** Another name of a verb: works, and is not listed. */
+  readonly alias?: true;
+  readonly load: () => Promise<Verb>;
+}
+
+const loadPack = () => import("./commands/pack.ts").then(({ pack }) => pack);
+
+/** In the order of the help: the road from a checkpoint to text, then the rest. */
+export const VERBS: Readonly<Record<string, VerbEntry>> = {
+  demo: {
+    summary: "the whole pipeline on the model that comes along: quantize, pack, verify, run",
+    load: () => import("./commands/demo.ts").then(({ demo }) => demo),
+  },
+  build: {
+    summary: "a checkpoint to a sealed, verified artifact in one pass",
+    load: () => import("./commands/build.ts").then(({ build }) => build),
+  },
+  quantize: {
+    summary: "a checkpoint to a folder of INT8 weights",
+    load: () => import("./commands/quantize.ts").then(({ quantize }) => quantize),
+  },
+  pack: { summary: "a folder of INT8 weights to a sealed artifact (also: seal)", load: loadPack },
+  seal: { summary: "pack", alias: true, load: loadPack },
+  verify: {
+    summary: "an artifact by every rule, V0 to V7, each with its verdict",
+    load: () => import("./commands/verify.ts").then(({ verify }) => verify),
+  },
+  run: {
+    summary: "a verified artifact to text",
+    load: () => import("./commands/run.ts").then(({ run }) => run),
+  },
+  eval: {
+    summary: "perplexity, and the divergence from reference logits",
+    load: () => import("./commands/eval.ts").then(({ evaluation }) => evaluation),
+  },
+  inspect: {
+    summary: "what a file holds: an artifact (v1, v2 too) or safetensors",
+    load: () => import("./commands/inspect.ts").then(({ inspect }) => inspect),
+  },
+};
