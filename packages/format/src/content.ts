@@ -81,14 +81,8 @@ export function scanContent(tensor: PlannedTensor): ContentScan {
     }
     let row = Math.floor(from / columns);
     for (let start = row * columns - from; start < bytes.length; start += columns, row++) {
-      if (lively[row]) continue;
-      const end = Math.min(start + columns, bytes.length);
-      for (let i = Math.max(start, 0); i < end; i++) {
-        if (bytes[i] !== 0) {
-          lively[row] = 1;
-          break;
-        }
-      }
+      if (lively[row] || isZero(bytes, Math.max(start, 0), Math.min(start + columns, bytes.length))) continue;
+      lively[row] = 1;
     }
   };
 
@@ -156,6 +150,21 @@ export function scanContent(tensor: PlannedTensor): ContentScan {
       if (position !== size) refuse(`the span ends after ${position} of ${size} bytes`, `byte ${position}`);
     },
   };
+}
+
+/** Whether bytes [from, to) are zero: most rows end at their first byte, and rows of zeros go by four. */
+function isZero(bytes: Uint8Array, from: number, to: number): boolean {
+  if (from < to && bytes[from] !== 0) return false;
+  let at = from;
+  for (; at < to && (bytes.byteOffset + at) % 4 !== 0; at++) if (bytes[at] !== 0) return false;
+  const words = new Int32Array(
+    bytes.buffer,
+    bytes.byteOffset + at - ((bytes.byteOffset + at) % 4),
+    Math.max(0, (to - at) >> 2),
+  );
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+  for (at += 4 * words.length; at < to; at++) if (bytes[at] !== 0) return false;
+  return true;
 }
 
 type IndexOf = (this: Uint8Array, value: number) => number;

@@ -4,6 +4,7 @@
  */
 import type { ByteSource } from "@s7l/format";
 import { makeArtifact, type VerifiedArtifact } from "./artifact.ts";
+import type { ChunkCache } from "./cache/chunk-cache.ts";
 import { bytesOf, type Envelope, entryOf, readEnvelope, type SmallSection } from "./envelope.ts";
 import { refuse } from "./errors.ts";
 import type { Ledger } from "./ledger.ts";
@@ -26,11 +27,11 @@ export interface Front {
 /** Verifies the front. V0, V3 and V6 are left open: they hold only when the tensors do. */
 export async function verifyFront(
   given: ByteSource,
-  pinned: Uint8Array | string | undefined,
+  { expectedRoot, cache }: { readonly expectedRoot?: Uint8Array | string; readonly cache?: ChunkCache },
   ledger: Ledger,
 ): Promise<Front> {
   const source = guardSource(given);
-  const envelope = await readEnvelope(source, pinned, ledger);
+  const envelope = await readEnvelope(source, expectedRoot, ledger);
   const values = ledger.check("V0", () => canonicalMetadata(envelope));
   const value = (name: SmallSection) =>
     values.get(name) ?? refuse("section-missing", `section ${name} is missing`, name);
@@ -71,6 +72,7 @@ export async function verifyFront(
       treeOffset: entryOf(envelope, "TREE").offset,
       dataOffset: entryOf(envelope, "DATA").offset,
       chunkSize: 2 ** envelope.header.chunkLog2,
+      cache,
     },
   });
   return { artifact, envelope, source };

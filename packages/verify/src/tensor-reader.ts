@@ -14,6 +14,7 @@ import {
   type TensorRecord,
 } from "@s7l/format";
 import { ahead } from "./ahead.ts";
+import { type ChunkCache, recall, remember } from "./cache/chunk-cache.ts";
 import { refuse, VerifyError } from "./errors.ts";
 import { attribute } from "./ledger.ts";
 
@@ -26,6 +27,8 @@ export interface TensorPlace {
   readonly treeOffset: number;
   readonly dataOffset: number;
   readonly chunkSize: number;
+  /** Asked before the source, and given what was verified. */
+  readonly cache?: ChunkCache | undefined;
 }
 
 export interface ReadOptions {
@@ -87,15 +90,16 @@ async function readChunks(
   target: Uint8Array | undefined,
   { signal, onChunk }: ReadOptions,
 ): Promise<void> {
-  const { source, dataOffset, chunkSize } = place;
+  const { source, dataOffset, chunkSize, cache } = place;
   const leaves = await leavesOf(place, tensor, record);
   const scan = scanContent(tensor);
   const spare = target || !source.readInto ? 0 : Math.min(AHEAD, leaves.length);
   const buffers = Array.from({ length: spare }, () => new Uint8Array(Math.min(chunkSize, tensor.length)));
 
+  const lengthOf = (index: number): number => Math.min(chunkSize, tensor.length - index * chunkSize);
   const fetch = async (index: number): Promise<Uint8Array> => {
     const from = index * chunkSize;
-    const length = Math.min(chunkSize, tensor.length - from);
+    const length = lengthOf(index);
     const into = target?.subarray(from, from + length) ?? buffers[index % AHEAD]?.subarray(0, length);
     if (into && source.readInto) {
       await source.readInto(dataOffset + tensor.offset + from, into);
@@ -107,8 +111,16 @@ async function readChunks(
     return into;
   };
   const chunks = ahead(leaves.entries(), AHEAD, async ([index, leaf]) => {
+    // Who only checks wants to know about the source's own bytes, not about what the cache has in their place.
+    const kept = cache && target && (await recall(cache, leaf, lengthOf(index)));
+    if (kept) {
+      target.set(kept, index * chunkSize);
+      return { index, chunk: kept, matches: true };
+    }
     const chunk = await fetch(index);
-    return { index, chunk, matches: equalBytes(await leafHashAsync(chunk), leaf) };
+    const matches = equalBytes(await leafHashAsync(chunk), leaf);
+    if (cache && matches) await remember(cache, leaf, chunk);
+    return { index, chunk, matches };
   });
 
   for await (const { index, chunk, matches } of chunks) {

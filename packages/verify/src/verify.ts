@@ -4,6 +4,7 @@
 import { type ByteSource, equalBytes, startSectionDigest, toHex } from "@s7l/format";
 import { ahead } from "./ahead.ts";
 import type { Coverage, VerifiedArtifact } from "./artifact.ts";
+import type { ChunkCache } from "./cache/chunk-cache.ts";
 import { entryOf } from "./envelope.ts";
 import { refuse, VerifyError } from "./errors.ts";
 import { type Front, verifyFront } from "./front.ts";
@@ -20,6 +21,11 @@ export interface OpenOptions {
   /** The root that the artifact must have: 32 bytes, or their hexadecimal form. Anything else refuses every artifact. */
   readonly expectedRoot?: Uint8Array | string;
   readonly signal?: AbortSignal;
+  /**
+   * Where verified chunks are kept, and looked for when a tensor is read; each hit is hashed again. `verify` itself fills it
+   * and reads the source all the same.
+   */
+  readonly cache?: ChunkCache;
 }
 
 export interface VerifyOptions extends OpenOptions {
@@ -54,7 +60,7 @@ export async function verify(source: ByteSource, options: VerifyOptions = {}): P
   const ledger = new Ledger();
   let front: Front | undefined;
   try {
-    front = await verifyFront(source, options.expectedRoot, ledger);
+    front = await verifyFront(source, options, ledger);
     await verifyTree(front, options, ledger);
     await verifyTensors(front, options, ledger);
     await replayGoldens(front, options, ledger);
@@ -72,7 +78,7 @@ export async function verify(source: ByteSource, options: VerifyOptions = {}): P
  */
 export async function openVerified(source: ByteSource, options: OpenOptions = {}): Promise<VerifiedArtifact> {
   const ledger = new Ledger();
-  const { artifact } = await verifyFront(source, options.expectedRoot, ledger);
+  const { artifact } = await verifyFront(source, options, ledger);
   ledger.check("V6", () => sealedGoldens(artifact.golden));
   return artifact;
 }

@@ -3,7 +3,7 @@
  * renamed, and the folder synced.
  */
 import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
+import { constants, write } from "node:fs";
 import { type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { FormatError } from "../errors.ts";
@@ -69,9 +69,17 @@ export async function createFileSink(path: string, { mode = 0o444 }: FileSinkOpt
 async function writeAll(handle: FileHandle, offset: number, bytes: Uint8Array): Promise<void> {
   let written = 0;
   while (written < bytes.length) {
-    const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, offset + written);
-    written += bytesWritten;
+    written += await writeSome(handle.fd, bytes, written, offset + written);
   }
+}
+
+/** By callback, which costs less than the promise form. */
+function writeSome(fd: number, bytes: Uint8Array, at: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(fd, bytes, at, bytes.length - at, position, (error, bytesWritten) =>
+      error ? reject(error) : resolve(bytesWritten),
+    );
+  });
 }
 
 /** Windows has no handle of a folder to sync; a rename there is as durable as it gets. */

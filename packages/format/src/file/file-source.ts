@@ -2,7 +2,7 @@
  * A file as a source: opened once, by a handle that stays the same file whatever its name comes to mean. What is verified is
  * what is loaded, because both read through this handle.
  */
-import { constants } from "node:fs";
+import { constants, read } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { FormatError } from "../errors.ts";
 import { assertRange, type ByteSource } from "../source.ts";
@@ -68,6 +68,15 @@ export async function openFileSource(path: string): Promise<FileSource> {
   }
 }
 
+/** By callback: the promise form of read costs a tenth of SHA-256's time a MiB. */
+function readSome(fd: number, target: Uint8Array, at: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(fd, target, at, target.length - at, position, (error, bytesRead) =>
+      error ? reject(error) : resolve(bytesRead),
+    );
+  });
+}
+
 function fileSource(handle: FileHandle, path: string, opened: Identity): FileSource {
   const size = Number(opened.size);
   const readInto = async (offset: number, target: Uint8Array): Promise<void> => {
@@ -76,7 +85,7 @@ function fileSource(handle: FileHandle, path: string, opened: Identity): FileSou
     while (filled < target.length) {
       let bytesRead: number;
       try {
-        ({ bytesRead } = await handle.read(target, filled, target.length - filled, offset + filled));
+        bytesRead = await readSome(handle.fd, target, filled, offset + filled);
       } catch (cause) {
         throw describeFailure(cause, path);
       }

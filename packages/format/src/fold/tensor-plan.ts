@@ -41,6 +41,11 @@ export function tensorNameAt(pattern: string, layer?: number, expert?: number): 
 
 class Plan {
   readonly tensors = new Map<string, PlannedTensor>();
+  private readonly limit: number;
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
 
   /** `shared`: the same constant may be named by several layers. */
   add(pattern: string, dtype: Dtype, shape: readonly number[], scope: Scope, shared = false): void {
@@ -235,9 +240,12 @@ function refuse(what: string, message: string): never {
 export const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
   a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 
-/** Every tensor of a fold, in sealed order. Throws FormatError `fold` where the fold contradicts itself. */
-export function tensorPlan(fold: Fold): readonly PlannedTensor[] {
-  const plan = new Plan();
+/**
+ * Every tensor of a fold, in sealed order. Throws FormatError `fold` where the fold contradicts itself, or implies more than
+ * `limit` tensors: a fold of some hundred bytes can imply millions.
+ */
+export function tensorPlan(fold: Fold, limit = MAX_TENSORS): readonly PlannedTensor[] {
+  const plan = new Plan(Math.min(limit, MAX_TENSORS));
   const trunk: Scope = { component: "trunk" };
   plan.add(fold.embedding, "i8", [fold.vocab, fold.width], { component: "embedding" });
   let { width } = fold;

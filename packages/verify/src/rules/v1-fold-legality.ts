@@ -41,6 +41,12 @@ import { refuse } from "../errors.ts";
 /** Entries a table may have. Far more than there are sections, so that an unknown one is named and not counted. */
 const MAX_SECTIONS = 64;
 
+/**
+ * A plan may have so many tensors more than the file has records, and the first that is missing is named. Beyond, the plan is
+ * not made: a small hostile fold must not cost more memory than the file has bytes.
+ */
+const MISSING_NAMED = 1024;
+
 /** Magic, version, class, flags and algorithms are known, and all counts are within limits. */
 export function knownHeader(bytes: Uint8Array, read: () => Header): Header {
   if (!equalBytes(bytes.subarray(0, MAGIC.length), MAGIC)) {
@@ -120,7 +126,7 @@ export function legalProgram({ header }: Envelope, values: ReadonlyMap<SmallSect
   const policy = policySchema.parse(value("POLICY"), "POLICY");
   const lexical = values.has("ROUTE") ? lexicalSchema.parse(value("ROUTE"), "ROUTE") : undefined;
   const tensors = tensorIndexSchema.parse(value("TINDEX"), "TINDEX");
-  const layout = placeTensors(tensorPlan(fold), header.chunkLog2);
+  const layout = placeTensors(tensorPlan(fold, tensors.length + MISSING_NAMED), header.chunkLog2);
 
   if (policy.maxContext < 1 || policy.maxContext > fold.context) {
     refuse(

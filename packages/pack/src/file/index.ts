@@ -1,0 +1,1 @@
+export { sealFile } from "./seal-file.ts";
