@@ -42,4 +42,12 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: "what a file holds: an artifact (v1, v2 too) or safetensors",
     load: () => import("./commands/inspect.ts").then(({ inspect }) => inspect),
   },
+  plan: {
+    summary: "what a model is before it exists: parameters, bytes, cache, training budget",
+    load: () => import("./commands/plan.ts").then(({ plan }) => plan),
+  },
+  init: {
+    summary: "a checkpoint with random weights, from a config and a seed",
+    load: () => import("./commands/init.ts").then(({ init }) => init),
+  },
 };

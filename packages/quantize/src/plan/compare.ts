@@ -15,37 +15,41 @@ export interface Comparison {
   readonly note?: string;
 }
 
-/** A printed figure: the numbers that it can stand for, and those that it says. */
-export interface Printed {
+/** One reading of a printed figure: what it says, and from where to where a number rounds to it. */
+export interface Reading {
   readonly low: number;
+  readonly stated: number;
   readonly high: number;
-  /** Both readings of a figure in KB, both ends of a range. */
-  readonly stated: readonly number[];
 }
 
-const SUFFIX: Readonly<Record<string, number>> = { "": 1, K: 1e3, M: 1e6, B: 1e9, G: 1e9, T: 1e12 };
+/** `B` alone is a billion: figures of bytes have a letter before it. */
+const UNITS: Readonly<Record<string, number>> = {
+  "%": 0.01,
+  K: 1e3,
+  M: 1e6,
+  MB: 1e6,
+  B: 1e9,
+  GB: 1e9,
+  TB: 1e12,
+};
 
 /**
- * The numbers that a printed figure can stand for: half a unit of its last digit to each side, 1 % where it says about,
- * everything below where it says less. A figure in KB may be in units of 1000 or 1024: the seeds use both.
+ * The readings of a printed figure. Half a unit of its last digit lies to each side, 1 % where it says about; all below where it
+ * says less. KB has two readings, of 1000 and of 1024 bytes: the seeds use both. Throws RangeError for what is no figure.
  */
-export function parsePrinted(text: string): Printed {
-  const match = /^([~≈<]?)([\d.,]+)(?:-([\d.,]+))?(%|([KMBGT]?)(B?))$/.exec(text);
+export function parsePrinted(text: string): readonly Reading[] {
+  const match = /^([~≈<]?)([\d.,]+)(?:-([\d.,]+))?(%|[KMBGT]?B?)$/.exec(text);
   if (!match) throw new RangeError(`${text} is not a printed figure`);
-  const [, mark, from = "", to, unit = "", letter = "", bytes = ""] = match;
-  // `B` alone is a billion: figures of bytes have a letter before it.
-  const factor = unit === "%" ? 0.01 : letter === "" && bytes === "B" ? 1e9 : (SUFFIX[letter] ?? 1);
-  const number = (digits: string): number => Number(digits.replaceAll(",", ""));
-  const half = (0.5 * factor) / 10 ** (from.split(".")[1]?.length ?? 0);
-  const low = number(from) * factor;
-  const high = number(to ?? from) * factor;
-  if (mark === "<") return { low: 0, high: low, stated: [low] };
-  if (to !== undefined) return { low, high, stated: [low, high] };
-  // A whole number without a unit is exact.
-  if (unit === "" && mark === "") return { low, high, stated: [low] };
-  const slack = mark === "" ? half : Math.max(half, 0.01 * low);
-  const stated = letter === "K" && bytes === "B" ? [low, low * 1.024] : [low];
-  return { low: low - slack, high: (stated.at(-1) ?? low) + slack, stated };
+  const [, mark, from = "", to, unit = ""] = match;
+  return (unit === "KB" ? [1000, 1024] : [UNITS[unit] ?? 1]).map((factor): Reading => {
+    const stated = Number(from.replaceAll(",", "")) * factor;
+    if (mark === "<") return { low: 0, stated, high: stated };
+    if (to !== undefined) return { low: stated, stated, high: Number(to.replaceAll(",", "")) * factor };
+    // A whole number without a unit is exact.
+    const half = unit === "" && mark === "" ? 0 : (0.5 * factor) / 10 ** (from.split(".")[1]?.length ?? 0);
+    const slack = mark === "" ? half : Math.max(half, 0.01 * stated);
+    return { low: stated - slack, stated, high: stated + slack };
+  });
 }
 
 /** Each figure of a seed that a config determines, beside ours. */
@@ -57,13 +61,13 @@ export function compareFigures(plan: Plan, { figures }: PublishedModel): readonl
 }
 
 function compareFigure({ section, what, published, note }: Figure, ours: number): Comparison {
-  const { low, high, stated } = parsePrinted(published);
-  const agrees = ours >= low && ours <= high;
-  const [first = 0, ...others] = stated;
-  const nearest = others.reduce(
-    (best, value) => (Math.abs(value - ours) < Math.abs(best - ours) ? value : best),
-    first,
-  );
-  const within = published.includes("-") && agrees;
-  return { section, what, published, ours, difference: within ? 0 : ours / nearest - 1, agrees, ...(note && { note }) };
+  const readings = parsePrinted(published);
+  const agrees = readings.some(({ low, high }) => ours >= low && ours <= high);
+  // Between the ends of a range there is no difference; beyond, it is to the nearer end.
+  const distances = readings.map(({ low, stated, high }) => {
+    const end = published.includes("-") ? Math.min(high, Math.max(low, ours)) : stated;
+    return ours / end - 1;
+  });
+  const difference = distances.reduce((best, d) => (Math.abs(d) < Math.abs(best) ? d : best));
+  return { section, what, published, ours, difference, agrees, ...(note && { note }) };
 }
