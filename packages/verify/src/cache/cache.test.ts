@@ -1,7 +1,7 @@
-import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ByteSource, leafHash, memorySource, toHex } from "@s7l/format";
+import { type ByteSource, equalBytes, leafHash, memorySource, toHex } from "@s7l/format";
 import { openFolderCache } from "@s7l/format/file";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sealWide } from "../../test/seal-wide.ts";
@@ -74,11 +74,11 @@ describe.each<[string, () => Promise<ChunkCache>]>([
     const cache = await open();
     const first = counted(artifact);
     const span = await (await openVerified(first, { cache })).read(NAME);
-    expect(first.long).toBe(3);
+    expect(first.long).toBe(2);
     const second = counted(artifact);
     const opened = await openVerified(second, { cache });
-    expect(await opened.read(NAME)).toEqual(span);
-    expect(second.long).toBe(1);
+    expect(equalBytes(await opened.read(NAME), span)).toBe(true);
+    expect(second.long).toBe(0);
     expect(opened.coverage().chunks).toBe(2);
   });
 
@@ -92,14 +92,14 @@ describe.each<[string, () => Promise<ChunkCache>]>([
 
   test("that was poisoned is found out, and the entry replaced", async () => {
     const cache = await open();
-    const span = await (await openVerified(memorySource(artifact))).read(NAME);
+    const span = await (await openVerified(memorySource(artifact), { cache })).read(NAME);
     const key = toHex(leafHash(span.subarray(0, 65_536)));
     for (const poison of [span.subarray(1, 65_537), span.subarray(0, 65_535), new Uint8Array(0)]) {
       await cache.put(key, poison);
       const source = counted(artifact);
-      expect(await (await openVerified(source, { cache })).read(NAME)).toEqual(span);
-      expect(source.long).toBeGreaterThan(1);
-      expect(await cache.get(key)).toEqual(span.slice(0, 65_536));
+      expect(equalBytes(await (await openVerified(source, { cache })).read(NAME), span)).toBe(true);
+      expect(source.long).toBe(1);
+      expect(equalBytes((await cache.get(key)) ?? new Uint8Array(0), span.subarray(0, 65_536))).toBe(true);
     }
   });
 
@@ -127,7 +127,8 @@ test("a cache that throws costs time and nothing else", async () => {
   const fail = () => Promise.reject(new DOMException("no room", "QuotaExceededError"));
   const cache: ChunkCache = { get: fail, put: fail, delete: fail };
   const opened = await openVerified(memorySource(artifact), { cache });
-  expect(await opened.read(NAME)).toEqual(await (await openVerified(memorySource(artifact))).read(NAME));
+  const span = await (await openVerified(memorySource(artifact))).read(NAME);
+  expect(equalBytes(await opened.read(NAME), span)).toBe(true);
 });
 
 test("a cache never stands in for a source that has other bytes in a verify", async () => {
@@ -150,41 +151,4 @@ test("memory is held to its limit, the longest unused going first", async () => 
   await cache.put("e", new Uint8Array(101));
   expect(await cache.get("e")).toBeUndefined();
   expect(await cache.get("d")).toBeDefined();
-});
-
-describe("a folder of chunks", () => {
-  test("holds one file a chunk, for its owner alone, and no temporary ones", async () => {
-    const own = join(folder, "own");
-    const cache = await openFolderCache(own);
-    await cache.put("ef".repeat(32), new Uint8Array(5).fill(5));
-    const place = join(own, "ef", "ef".repeat(32));
-    expect(new Uint8Array(await readFile(place))).toEqual(new Uint8Array(5).fill(5));
-    expect((await stat(place)).mode & 0o777).toBe(0o600);
-    expect(await readdir(own)).toEqual(["ef"]);
-  });
-
-  test.each(["", "../../etc/passwd", "ab", "AB".repeat(32), `${"ab".repeat(32)}/x`])(
-    "has no place for %j",
-    async (key) => {
-      const cache = await openFolderCache(join(folder, "keys"));
-      for (const act of [() => cache.get(key), () => cache.put(key, new Uint8Array(1)), () => cache.delete(key)])
-        await expect(async () => act()).rejects.toMatchObject({ name: "FormatError", code: "schema" });
-    },
-  );
-
-  test("follows no link and allocates for no file beyond a chunk", async () => {
-    const own = join(folder, "links");
-    const cache = await openFolderCache(own);
-    await cache.put("01".repeat(32), new Uint8Array(1));
-    await writeFile(join(folder, "secret"), "secret");
-    await symlink(join(folder, "secret"), join(own, "01", `01${"02".repeat(31)}`));
-    await expect(cache.get(`01${"02".repeat(31)}`)).rejects.toThrow();
-    await writeFile(join(own, "01", `01${"03".repeat(31)}`), new Uint8Array((1 << 24) + 1));
-    expect(await cache.get(`01${"03".repeat(31)}`)).toEqual(new Uint8Array(0));
-  });
-
-  test("that cannot be made says so", async () => {
-    await writeFile(join(folder, "file"), "");
-    await expect(openFolderCache(join(folder, "file", "x"))).rejects.toMatchObject({ name: "FormatError", code: "io" });
-  });
 });
