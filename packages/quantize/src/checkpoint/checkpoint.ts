@@ -26,7 +26,7 @@ export interface Checkpoint {
 
 /** A config, an index or a tokenizer beyond this is not one. */
 const MAX_TEXT_FILE = 1 << 28;
-const MAX_SHARDS = 4096;
+export const MAX_SHARDS = 4096;
 
 /** Opens a checkpoint. Throws QuantizeError `checkpoint`, `safetensors` or `config` with the file, FormatError `io` from reads. */
 export async function openCheckpoint(path: CheckpointPath): Promise<Checkpoint> {
@@ -98,7 +98,8 @@ async function readSmall(folder: string, name: string): Promise<Uint8Array | und
     return new Uint8Array(await readFile(path));
   } catch (cause) {
     if (cause instanceof QuantizeError) throw cause;
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
+    if (cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR"))
+      return undefined;
     return refuse(`${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, path, cause);
   }
 }

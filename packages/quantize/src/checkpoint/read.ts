@@ -56,16 +56,21 @@ export function assertFloat({ name, dtype, file }: StoredTensor): void {
   );
 }
 
-/** The rows of a view: all its axes but the last, the outermost first. `stored` must have the view's shape. */
-export async function* readRows(view: View, stored: StoredTensor): AsyncGenerator<RowBlock, void, undefined> {
+/** The rows of a view: all its axes but the last, the outermost first. `stored` must have the view's shape; a block has
+ * at most `most` elements, but at least a row. */
+export async function* readRows(
+  view: View,
+  stored: StoredTensor,
+  most = BLOCK,
+): AsyncGenerator<RowBlock, void, undefined> {
   const decode = DECODERS[stored.dtype];
   if (!decode) return assertFloat(stored);
   const columns = view.axes.at(-1) ?? { size: 1, stride: 1 };
   const rows = view.axes.at(-2) ?? { size: 1, stride: columns.size * columns.stride };
-  const most = Math.max(1, Math.floor(BLOCK / columns.size));
+  const blockRows = Math.max(1, Math.floor(most / columns.size));
   for (const base of offsetsOf(view.axes.slice(0, -2), view.offset)) {
-    for (let row = 0; row < rows.size; row += most) {
-      const block = { size: Math.min(most, rows.size - row), stride: rows.stride };
+    for (let row = 0; row < rows.size; row += blockRows) {
+      const block = { size: Math.min(blockRows, rows.size - row), stride: rows.stride };
       const words = await readBlock(stored, base + row * rows.stride, block, columns);
       // The bytes before decoding: F32 is decoded in place, as a view of the same buffer.
       yield { raw: new Uint8Array(words.buffer), values: decode(words) };
