@@ -1,5 +1,5 @@
-import { memorySink, toHex } from "@s7l/format";
 import { fakeDigests, TINY_KINDS, type TinyKind, tinyWeights } from "@s7l/fixtures";
+import { memorySink, toHex } from "@s7l/format";
 import { describe, expect, test } from "vitest";
 import { seal } from "../src/index.ts";
 
@@ -17,7 +17,9 @@ const ROOTS: Readonly<Record<TinyKind, string>> = {
 
 describe("the root", () => {
   test.each(TINY_KINDS)("of the tiny %s model is the sealed one", async (kind) => {
-    const { root } = await seal(tinyWeights(kind), memorySink(), { golden: async (_, prompts) => fakeDigests(prompts) });
+    const { root } = await seal(tinyWeights(kind), memorySink(), {
+      golden: async (_, prompts) => fakeDigests(prompts),
+    });
     expect(toHex(root)).toBe(ROOTS[kind]);
   });
 });

@@ -3,9 +3,9 @@ import { mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fakeDigests, randomSpan, randomWeights, tinyFold } from "@s7l/fixtures";
 import { memorySource, spanLayout, type WeightSource } from "@s7l/format";
 import { openFileSource } from "@s7l/format/file";
-import { fakeDigests, randomSpan, randomWeights, tinyFold } from "@s7l/fixtures";
 import { sealFile } from "@s7l/pack/file";
 import { afterAll, bench, describe } from "vitest";
 import { openVerified, verify } from "../src/index.ts";
@@ -52,7 +52,8 @@ describe(`${(source.size / 1e6).toFixed(0)} MB`, () => {
 
   bench("open, and read every tensor into memory of the caller", async () => {
     const artifact = await openVerified(source);
-    for (const tensor of artifact.plan) await artifact.readInto(tensor.name, memory.subarray(0, spanLayout(tensor).size));
+    for (const tensor of artifact.plan)
+      await artifact.readInto(tensor.name, memory.subarray(0, spanLayout(tensor).size));
   });
 
   bench("open alone", async () => {

@@ -58,8 +58,7 @@ class Plan {
       if (shared && known.dtype === dtype && String(known.shape) === String(shape)) return;
       refuse(name, "is used for two purposes");
     }
-    if (this.tensors.size >= MAX_TENSORS)
-      refuse(name, `is one tensor more than the ${MAX_TENSORS} an artifact may hold`);
+    if (this.tensors.size >= this.limit) refuse(name, `is one tensor more than the ${this.limit} there may be`);
     this.tensors.set(name, { name, dtype, shape, component });
   }
 
