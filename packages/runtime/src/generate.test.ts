@@ -1,5 +1,8 @@
+import { join } from "node:path";
 import { randomWeights, tinyFold } from "@s7l/fixtures";
+import { openCheckpoint, quantize } from "@s7l/quantize";
 import { beforeAll, describe, expect, test } from "vitest";
+import { readJson, s7MiniPath } from "../test/reference.ts";
 import { sealArtifact, tinyModel } from "../test/sealed.ts";
 import { STX } from "./gate.ts";
 import type { GenerateOptions, GenerateStep } from "./generate.ts";
@@ -207,5 +210,44 @@ describe("an abort", () => {
     expect(body.length).toBe(2);
     expect(first.done).toBe(false);
     expect(body.forward([9])).toEqual(open(long).forward([3, 4, 9]));
+  });
+});
+
+interface GreedyReference {
+  readonly prompt: string;
+  readonly ids: readonly number[];
+  readonly routes: readonly number[];
+  readonly greedy: readonly number[];
+  readonly text: string;
+}
+
+describe.skipIf(!s7MiniPath)("on s7-mini", () => {
+  const folder = s7MiniPath ?? "";
+  let mini: Model;
+  beforeAll(async () => {
+    const checkpoints = join(folder, "checkpoints");
+    const experts = [0, 1, 2, 3].map((expert) => join(checkpoints, `expert${expert}_final`));
+    const checkpoint = await openCheckpoint({ trunk: join(checkpoints, "trunk_final"), experts });
+    mini = await loadModel(await sealArtifact(quantize(checkpoint)));
+    await checkpoint.close();
+  });
+
+  test("prompts have the ids, routes and first token of the float reference", async () => {
+    const { greedy } = readJson<{ greedy: GreedyReference[] }>(join(folder, "reference.json"));
+    expect(greedy.length).toBeGreaterThan(0);
+    for (const { prompt, ids, routes, greedy: expected } of greedy) {
+      const body = open(mini);
+      const [step] = await collect(body.generate(prompt, { maxTokens: 1 }));
+      expect(body.ids).toEqual(ids);
+      expect(body.routes).toEqual(routes);
+      expect(step?.id).toBe(expected[0]);
+    }
+  });
+
+  test("a greedy text is the float reference's, token by token", async () => {
+    const [reference] = readJson<{ greedy: GreedyReference[] }>(join(folder, "reference.json")).greedy;
+    const steps = await run(mini, reference?.prompt ?? "", { maxTokens: reference?.greedy.length ?? 0 });
+    expect(idsOf(steps)).toEqual(reference?.greedy);
+    expect(steps.map(({ text }) => text).join("")).toBe(reference?.text);
   });
 });
