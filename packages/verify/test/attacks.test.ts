@@ -55,7 +55,10 @@ describe.each(ATTACKS)("$name", (attack) => {
     if (attack.expect === "pin") {
       expect(await verify(memorySource(file))).toMatchObject({ ok: true, authenticity: "unproven" });
     } else {
-      expect(brokenRule(await verify(memorySource(file), { replay }))).toMatchObject({ id: attack.expect });
+      expect(brokenRule(await verify(memorySource(file), { replay }))).toMatchObject({
+        id: attack.expect,
+        ...(attack.code ? { code: attack.code } : {}),
+      });
     }
   });
 

@@ -3,7 +3,6 @@
  * is canonical, names ascend, padding is zero, nothing follows the end.
  */
 import {
-  ALIGNMENT,
   type DataLayout,
   decodeCanonical,
   type Header,
@@ -24,8 +23,6 @@ export function canonicalHeader(bytes: Uint8Array, header: Header, size: number)
     const how = size < header.fileSize ? "it was cut short" : "something was appended";
     refuse("file-size", `the file has ${size} bytes and its header says ${header.fileSize}: ${how}`, "header.fileSize");
   }
-  if (size % ALIGNMENT !== 0)
-    refuse("file-size", `the file's ${size} bytes are not a multiple of ${ALIGNMENT}`, "header.fileSize");
   const stray = strayHeaderByte(bytes);
   if (stray >= 0) refuse("reserved-byte", `reserved byte ${stray} of the header is not zero`, `header+${stray}`);
 }
