@@ -7,11 +7,13 @@ import { S7lError } from "@s7l/format";
 export type ExitCode = 0 | 1 | 2;
 
 /** Codes that say nothing about the input's worth: it could not be read, or the question was wrong. */
-const NOT_JUDGED: ReadonlySet<string> = new Set(["usage", "io", "checkpoint", "interrupted"]);
+const NOT_JUDGED: ReadonlySet<string> = new Set(["usage", "option", "engine", "io", "checkpoint", "interrupted"]);
 
 /** What failed, for people and for `--json`. */
 export interface Failure {
   readonly exit: Exclude<ExitCode, 0>;
+  /** The rule of verify that is broken, where it is one. */
+  readonly rule?: string;
   readonly code: string;
   readonly message: string;
   readonly at?: string;
@@ -21,7 +23,9 @@ export interface Failure {
 export function failureOf(thrown: unknown): Failure {
   if (thrown instanceof S7lError) {
     const { code, message, at } = thrown;
-    return { exit: NOT_JUDGED.has(code) ? 2 : 1, code, message, ...(at === undefined ? {} : { at }) };
+    // Not by class: that would load the verifier for every verb.
+    const rule = "rule" in thrown && typeof thrown.rule === "string" ? { rule: thrown.rule } : {};
+    return { exit: NOT_JUDGED.has(code) ? 2 : 1, ...rule, code, message, ...(at === undefined ? {} : { at }) };
   }
   if (thrown instanceof Error && "syscall" in thrown && "code" in thrown) {
     return { exit: 2, code: "io", message: `${thrown.message} (${String(thrown.code)})` };
@@ -30,8 +34,8 @@ export function failureOf(thrown: unknown): Failure {
   return { exit: 2, code: "defect", message: `this is a defect in s7l, please report it: ${message}` };
 }
 
-/** `s7l verify: … [chunk at DATA chunk 3]`; the place is left out where the sentence names it already. */
-export function sentenceOf({ code, message, at }: Failure, verb: string): string {
+/** `verify: V3, a chunk is not what was sealed [chunk at DATA]`; the place is left out where the sentence names it already. */
+export function sentenceOf({ rule, code, message, at }: Failure, verb: string): string {
   const place = at === undefined || message.includes(at) ? "" : ` at ${at}`;
-  return `${verb}: ${message} [${code}${place}]`;
+  return `${verb === "" ? "" : `${verb}: `}${rule === undefined ? "" : `${rule}, `}${message} [${code}${place}]`;
 }

@@ -4,7 +4,6 @@ import { parseArguments } from "./arguments.ts";
 import { CliError, refuseUsage } from "./errors.ts";
 import { type ExitCode, failureOf, sentenceOf } from "./exit.ts";
 import { mainHelp, verbHelp } from "./help.ts";
-import { inkFor } from "./ink.ts";
 import { listenForInterrupts } from "./interrupt.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { createReport, type Report } from "./report.ts";
@@ -39,7 +38,7 @@ async function main(words: readonly string[]): Promise<ExitCode> {
     // Whatever an interrupted step throws on its way out, the interruption is the reason.
     const failure = failureOf(interrupts.signal.aborted ? interrupts.signal.reason : thrown);
     report.fail(failure);
-    process.stderr.write(`${inkFor(process.stderr).red("s7l")} ${sentenceOf(failure, name ?? "")}\n`);
+    report.complain(sentenceOf(failure, name ?? ""));
     return failure.exit;
   } finally {
     progress.clear();

@@ -15,8 +15,10 @@ export interface Report {
   readonly note: (line: string) => void;
   /** The end of the work. `brief` stands alone with `--quiet`, `lines` stand for people. */
   readonly finish: (result: Result) => void;
-  /** The end of work that failed; the sentence for people goes to stderr. */
+  /** The end of work that failed: with `--json` the one object. The sentence for people is `complain`'s. */
   readonly fail: (failure: Failure) => void;
+  /** One sentence on stderr about what is wrong, in every mode. */
+  readonly complain: (sentence: string) => void;
 }
 
 export interface Result {
@@ -51,8 +53,9 @@ export function createReport(
       else if (!quiet) for (const line of result.lines ?? []) write(`${line}\n`);
       else if (result.brief !== undefined) write(`${result.brief}\n`);
     },
-    fail: ({ code, message, at }) => {
-      if (json) write(`${JSON.stringify({ error: { code, message, ...(at === undefined ? {} : { at }) } })}\n`);
+    fail: ({ exit: _, ...error }) => {
+      if (json) write(`${JSON.stringify({ error })}\n`);
     },
+    complain: (sentence) => write(`${inkFor(stderr).red("s7l")} ${sentence}\n`, stderr),
   };
 }

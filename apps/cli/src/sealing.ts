@@ -24,7 +24,7 @@ export interface SealedFile extends Seal {
  * Seals weights into the file `out`, which appears whole or not at all. With `check` the finished artifact is verified by every
  * rule, golden prompts included, before it gets its name.
  */
-export async function sealFile(
+export async function sealArtifact(
   weights: WeightSource,
   out: string,
   { progress, signal, check, step }: Watch & { readonly check: boolean; readonly step: string },
@@ -78,10 +78,12 @@ function goldenOf({ progress, signal }: Watch): GoldenCallback {
   };
 }
 
-/** The rule that is broken, in a sentence. */
+/** The rule that is broken, with why, code and place. */
 export function brokenRule({ rules }: Verification): string {
   const broken = rules.find((rule) => !rule.ok && rule.code !== "not-reached");
-  return broken && !broken.ok ? `${broken.id}, ${broken.message}` : "no rule was reached";
+  if (!broken || broken.ok) return "no rule was reached";
+  const { id, message, code, at } = broken;
+  return `${id}, ${message} [${code}${at === undefined || message.includes(at) ? "" : ` at ${at}`}]`;
 }
 
 /** Weights that say how much of them was read, and that stop on an abort. */

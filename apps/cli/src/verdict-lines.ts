@@ -36,7 +36,7 @@ export function verdictLines(verification: Verification, ink: Ink): readonly str
       : authenticity;
   return [
     ...rules.map((rule) => {
-      const name = `${ink.bold(rule.id)} ${NAMES[rule.id].padEnd(21)}`;
+      const name = `${ink.bold(rule.id)} ${NAMES[rule.id].padEnd(22)}`;
       if (rule.ok) return `${name}${ink.green("holds")}   ${ink.dim(meaningOf(rule.id, rule.replayed))}`;
       if (rule.code === "not-reached") return `${name}${ink.yellow("open")}    ${ink.dim(rule.message)}`;
       const place = rule.at === undefined || rule.message.includes(rule.at) ? "" : `, at ${rule.at}`;

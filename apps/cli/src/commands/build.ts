@@ -1,7 +1,7 @@
 import { toHex } from "@s7l/format";
 import { openCheckpoint, quantize } from "@s7l/quantize";
 import { formatBytes, formatCount, formatSeconds } from "../quantity.ts";
-import { sealFile, watched } from "../sealing.ts";
+import { sealArtifact, watched } from "../sealing.ts";
 import { defineVerb } from "../verb.ts";
 import { verdictJson } from "../verdict-lines.ts";
 
@@ -26,7 +26,7 @@ export const build = defineVerb({
     try {
       const weights = quantize(checkpoint);
       const source = watched(weights, "quantize and seal", { progress, signal });
-      const sealed = await sealFile(source, out, { progress, signal, check: true, step: "quantize and seal" });
+      const sealed = await sealArtifact(source, out, { progress, signal, check: true, step: "quantize and seal" });
       await checkpoint.assertUnchanged();
       const root = toHex(sealed.root);
       const { family, tensors } = weights.report();

@@ -8,7 +8,7 @@ import { openCheckpoint, quantize } from "@s7l/quantize";
 import { loadModel, type Model, openSession, STX } from "@s7l/runtime";
 import type { Verification } from "@s7l/verify";
 import { formatBytes, formatCount, formatSeconds } from "../quantity.ts";
-import { sealFile, verifyWhole, watched } from "../sealing.ts";
+import { sealArtifact, verifyWhole, watched } from "../sealing.ts";
 import { type Context, defineVerb } from "../verb.ts";
 import { verdictJson, verdictLines } from "../verdict-lines.ts";
 
@@ -109,7 +109,7 @@ async function quantizeFolder(model: string, out: string, { progress, signal }: 
 async function packFolder(folder: string, out: string, { progress, signal }: DemoContext) {
   const weights = await openWeights(folder);
   try {
-    return await sealFile(weights, out, { progress, signal, check: false, step: "pack" });
+    return await sealArtifact(weights, out, { progress, signal, check: false, step: "pack" });
   } finally {
     await weights.close();
   }

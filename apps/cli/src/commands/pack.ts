@@ -4,7 +4,7 @@ import { toHex, type WeightSource } from "@s7l/format";
 import { openWeights } from "@s7l/format/file";
 import { CliError, refuseUsage } from "../errors.ts";
 import { formatBytes, formatSeconds } from "../quantity.ts";
-import { sealFile } from "../sealing.ts";
+import { sealArtifact } from "../sealing.ts";
 import { defineVerb } from "../verb.ts";
 import { withVocabulary } from "../vocabulary.ts";
 
@@ -39,7 +39,7 @@ export const pack = defineVerb({
     const weights = await openWeights(args["weights-dir"]);
     try {
       const source = await vocabularyOf(weights, args);
-      const { root, size, prompts } = await sealFile(source, args.out, {
+      const { root, size, prompts } = await sealArtifact(source, args.out, {
         progress,
         signal,
         check: false,

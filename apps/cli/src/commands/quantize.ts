@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { writeWeights } from "@s7l/format/file";
 import { openCheckpoint, quantize as quantizeCheckpoint, type Report } from "@s7l/quantize";
+import { withFolder } from "../folder.ts";
 import { formatCount, formatSeconds } from "../quantity.ts";
 import { watched } from "../sealing.ts";
 import { defineVerb } from "../verb.ts";
@@ -29,8 +30,10 @@ export const quantize = defineVerb({
     const checkpoint = await openCheckpoint(experts.length > 0 ? { trunk, experts } : trunk);
     try {
       const weights = quantizeCheckpoint(checkpoint);
-      await writeWeights(out, watched(weights, "quantize", { progress, signal }), { report: weights.report });
-      await checkpoint.assertUnchanged();
+      await withFolder(out, async () => {
+        await writeWeights(out, watched(weights, "quantize", { progress, signal }), { report: weights.report });
+        await checkpoint.assertUnchanged();
+      });
       const result = weights.report();
       report.finish({
         json: { out, ...result },

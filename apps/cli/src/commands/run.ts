@@ -1,3 +1,4 @@
+import { addAbortSignal } from "node:stream";
 import { toHex } from "@s7l/format";
 import { openSession, requireTokenizer, STX } from "@s7l/runtime";
 import { ENGINE_FLAGS, loadVerified } from "../engine-flags.ts";
@@ -56,7 +57,7 @@ export const run = defineVerb({
   },
   async run({ args, report, progress, signal }) {
     const prompt =
-      args.ids === undefined ? (args.prompt ?? (await readStdin())) : await onlySequence(args.ids, args.prompt);
+      args.ids === undefined ? (args.prompt ?? (await readStdin(signal))) : await onlySequence(args.ids, args.prompt);
     await withSource(args.file, async (source) => {
       const model = await loadVerified(source, args, signal);
       const promptIds = typeof prompt === "string" ? requireTokenizer(model).encode(prompt) : prompt;
@@ -140,10 +141,10 @@ async function onlySequence(path: string, prompt: string | undefined): Promise<r
 }
 
 /** The prompt from a pipe, without its last line end. Nobody waits at a terminal for a prompt that nobody announced. */
-async function readStdin(): Promise<string> {
+async function readStdin(signal: AbortSignal): Promise<string> {
   if (process.stdin.isTTY) refuseUsage("there is no prompt: give --prompt TEXT, --ids FILE, or text on stdin");
   const chunks: Uint8Array[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk);
+  for await (const chunk of addAbortSignal(signal, process.stdin)) chunks.push(chunk);
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));

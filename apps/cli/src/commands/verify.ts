@@ -2,6 +2,7 @@ import { replayGolden } from "@s7l/runtime";
 import { verify as verifyArtifact } from "@s7l/verify";
 import { CliError, refuseUsage } from "../errors.ts";
 import { formatBytes, formatSeconds } from "../quantity.ts";
+import { brokenRule } from "../sealing.ts";
 import { withSource } from "../source.ts";
 import { defineVerb } from "../verb.ts";
 import { verdictJson, verdictLines } from "../verdict-lines.ts";
@@ -47,12 +48,14 @@ export const verify = defineVerb({
     progress.clear();
     report.finish({
       json: verdictJson(verification),
-      brief: verification.root ?? "refused",
+      ...(verification.ok && verification.root !== undefined ? { brief: verification.root } : {}),
       lines: [
         ...verdictLines(verification, report.ink),
         report.ink.dim(`${file}, ${formatBytes(size)}, in ${formatSeconds(performance.now() - started)}`),
       ],
     });
-    return verification.ok ? 0 : 1;
+    if (verification.ok) return 0;
+    report.complain(`verify: ${file} is refused: ${brokenRule(verification)}`);
+    return 1;
   },
 });

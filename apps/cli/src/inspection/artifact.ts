@@ -79,7 +79,7 @@ export async function describeArtifact(source: ByteSource, options: DescribeOpti
       "components",
       components.map(({ name, tensors, size, root }) => [
         name,
-        `${tensors} tensors`,
+        `${tensors} ${tensors === 1 ? "tensor" : "tensors"}`,
         formatBytes(size),
         `root ${toHex(root).slice(0, 16)}…`,
       ]),

@@ -1,0 +1,57 @@
+import { describe, expect, test } from "vitest";
+import { createReport } from "./report.ts";
+
+/** What a report writes when it is used as a command does. */
+function writtenBy(mode: { readonly json: boolean; readonly quiet: boolean }, coloured = false) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const stream = (to: string[]) => ({
+    isTTY: coloured,
+    hasColors: () => coloured,
+    write: (text: string) => to.push(text),
+  });
+  const report = createReport({ stdout: stream(out), stderr: stream(err) }, mode, () => {});
+  report.say("commentary");
+  report.put("text");
+  report.note("aside");
+  report.finish({ json: { root: "ab" }, brief: "ab", lines: [`root ${report.ink.bold("ab")}`] });
+  return { out: out.join(""), err: err.join("") };
+}
+
+test.each([
+  ["for people", { json: false, quiet: false }, "commentary\ntextroot ab\n", "aside\n"],
+  ["with --quiet", { json: false, quiet: true }, "textab\n", ""],
+  ["with --json", { json: true, quiet: false }, '{"root":"ab"}\n', ""],
+  ["with --json --quiet", { json: true, quiet: true }, '{"root":"ab"}\n', ""],
+])("writes %s exactly what belongs there", (_, mode, out, err) => {
+  expect(writtenBy(mode)).toEqual({ out, err });
+});
+
+test("colours what a terminal shows, and nothing else", () => {
+  expect(writtenBy({ json: false, quiet: false }, true).out).toContain("\u001b[1mab\u001b[22m");
+  expect(writtenBy({ json: false, quiet: false }, false).out).not.toContain("\u001b");
+});
+
+describe("a failure", () => {
+  const failed = (json: boolean) => {
+    const out: string[] = [];
+    const err: string[] = [];
+    const streams = {
+      stdout: { write: (text: string) => out.push(text) },
+      stderr: { write: (text: string) => err.push(text) },
+    };
+    const report = createReport(streams, { json, quiet: true }, () => {});
+    report.fail({ exit: 1, rule: "V3", code: "chunk", message: "a chunk is wrong", at: "DATA" });
+    report.complain("verify: V3, a chunk is wrong");
+    return { out: out.join(""), err: err.join("") };
+  };
+
+  test("is one object with --json, and a sentence on stderr in every mode", () => {
+    const sentence = "s7l verify: V3, a chunk is wrong\n";
+    expect(failed(false)).toEqual({ out: "", err: sentence });
+    expect(failed(true)).toEqual({
+      out: '{"error":{"rule":"V3","code":"chunk","message":"a chunk is wrong","at":"DATA"}}\n',
+      err: sentence,
+    });
+  });
+});
