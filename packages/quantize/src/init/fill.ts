@@ -1,7 +1,7 @@
 /** The bytes of a fresh tensor, in blocks. */
 import type { ClassicTensor } from "./classic-tensors.ts";
 import { FLOAT_BYTES, type FloatType, floatBits } from "./element.ts";
-import { BLOCK, blockGenerator, nextSum, normalTable } from "./random.ts";
+import { BLOCK, blockState, fillFromTable, normalTable } from "./random.ts";
 
 /** What decides the weights of a fresh checkpoint. */
 export interface FillOptions {
@@ -22,8 +22,7 @@ export function tensorFiller({ seed, deviation, type }: FillOptions): (tensor: C
     for (let start = 0, block = 0; start < numel; start += BLOCK, block++) {
       const elements = new Elements(Math.min(BLOCK, numel - start));
       if (fill === "normal") {
-        const generator = blockGenerator(seed, name, block);
-        for (let i = 0; i < elements.length; i++) elements[i] = table[nextSum(generator)] ?? 0;
+        fillFromTable(elements, table, blockState(seed, name, block));
       } else if ("constant" in fill) elements.fill(floatBits(fill.constant, type));
       else elements.set(fill.values.slice(start, start + elements.length).map((value) => floatBits(value, type)));
       yield bytesOf(elements);
