@@ -4,25 +4,82 @@
  */
 import {
   type ByteSink,
+  concatBytes,
   createSha256,
   DOMAIN,
   FormatError,
-  merkleRoot,
   type PlacedTensor,
-  type Provenance,
   type Sha256,
   scanContent,
-  type TensorRecord,
   type WeightSource,
 } from "@s7l/format";
 import { PackError } from "./errors.ts";
+import type { SealPlan } from "./plan.ts";
 
-/** A tensor as it was written. */
+/** What is left of a tensor once it is written: all that the metadata needs of it. */
 export interface SealedTensor {
-  readonly record: TensorRecord;
-  readonly provenance: Provenance;
-  /** Chunk leaves, in order. */
-  readonly leaves: readonly Uint8Array[];
+  readonly name: string;
+  /** SHA-256 of the source bytes, as the weights gave it. */
+  readonly source: Uint8Array;
+  /** Chunk leaves in order, 32 bytes each. One array, because a large model has a million. */
+  readonly leaves: Uint8Array;
+}
+
+export interface WriteOptions {
+  /** Tensors in flight. Weights that are made elsewhere (threads, a network) come faster with more; the bytes are the same. Default 1. */
+  readonly concurrency?: number;
+  /** Called after each tensor, with bytes of DATA. */
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Where tensors are written, besides the store. */
+export interface WritePlace {
+  /** Offset in the artifact of the store's first byte; default 0. */
+  readonly base?: number;
+  /** Called after each tensor, one call at a time. */
+  readonly onSealed?: (tensor: SealedTensor) => Promise<void>;
+}
+
+/**
+ * Writes some tensors of a plan, each where the plan puts it. Gives them in the order of `tensors`, in whichever order they were
+ * finished. Throws PackError `weights` where their bytes break a rule of the format.
+ */
+export async function writeTensors(
+  plan: SealPlan,
+  weights: WeightSource,
+  tensors: readonly PlacedTensor[],
+  sink: ByteSink,
+  { concurrency = 1, onProgress, signal, base = 0, onSealed }: WriteOptions & WritePlace,
+): Promise<readonly SealedTensor[]> {
+  const sealed = new Map<string, SealedTensor>();
+  const total = tensors.reduce((sum, { length }) => sum + length, 0);
+  let done = 0;
+  let next = 0;
+  let failed = false;
+  let turn = Promise.resolve();
+  const lane = async (): Promise<void> => {
+    for (let tensor = tensors[next++]; tensor && !failed; tensor = tensors[next++]) {
+      signal?.throwIfAborted();
+      const written = await writeTensor(weights, tensor, sink, plan.dataOffset - base, 2 ** plan.chunkLog2);
+      sealed.set(tensor.name, written);
+      done += tensor.length;
+      onProgress?.(done, total);
+      turn = turn.then(() => onSealed?.(written));
+      await turn;
+    }
+  };
+  // Each lane ends by itself, also after another one failed: nobody may write to a sink that its owner thinks is idle.
+  const lanes = await Promise.allSettled(
+    Array.from({ length: Math.max(1, Math.min(concurrency, tensors.length)) }, () =>
+      lane().catch((error: unknown) => {
+        failed = true;
+        throw error;
+      }),
+    ),
+  );
+  for (const result of lanes) if (result.status === "rejected") throw result.reason;
+  return tensors.flatMap(({ name }) => sealed.get(name) ?? []);
 }
 
 /** Cuts a span into chunks and hashes each. */
@@ -59,7 +116,7 @@ class ChunkHasher {
 }
 
 /** Writes one tensor. Throws PackError `weights` where its bytes break a rule of the format. */
-export async function writeTensor(
+async function writeTensor(
   weights: WeightSource,
   tensor: PlacedTensor,
   sink: ByteSink,
@@ -79,20 +136,7 @@ export async function writeTensor(
   }
   checked(() => scan.finish());
   hasher.close();
-  const { name, dtype, shape, length, componentIndex } = tensor;
-  return {
-    record: {
-      name,
-      dtype,
-      shape,
-      offset: tensor.offset,
-      length,
-      component: componentIndex,
-      root: merkleRoot(hasher.leaves),
-    },
-    provenance: { ...weights.origin(tensor), sha256: weights.sourceDigest(tensor) },
-    leaves: hasher.leaves,
-  };
+  return { name: tensor.name, source: weights.sourceDigest(tensor), leaves: concatBytes(...hasher.leaves) };
 }
 
 function checked(check: () => void): void {

@@ -9,8 +9,10 @@ import {
   type WeightSource,
 } from "@s7l/format";
 import { describe, expect, test } from "vitest";
+import type { GoldenCallback } from "./finish.ts";
+import type { Prompts } from "./plan.ts";
 import { defaultPrompts } from "./prompts.ts";
-import { type GoldenCallback, type Prompts, type SealOptions, seal } from "./seal.ts";
+import { type SealOptions, seal } from "./seal.ts";
 
 const golden: GoldenCallback = async (_, prompts) => fakeDigests(prompts);
 

@@ -9,10 +9,16 @@ import { basename, dirname, join } from "node:path";
 import { FormatError } from "../errors.ts";
 import { assertRange, type ByteStore } from "../source.ts";
 
-/** Either `commit` or `abort` ends it; `abort` after `commit` does nothing, so it can stand in a `finally`. */
+/** `commit`, `suspend` or `abort` ends it; each after another does nothing, so `abort` can stand in a `finally`. */
 export interface FileSink extends ByteStore {
+  /** Bytes from the start to the end of the last write, or of what an earlier run left. */
+  size(): number;
+  /** Cuts off what stands beyond `size`. */
+  truncate(size: number): Promise<void>;
   /** Puts the file under its final name, replacing what stood there. */
   commit(): Promise<void>;
+  /** Keeps what was written under its temporary name, for a later run. */
+  suspend(): Promise<void>;
   /** Removes what was written. */
   abort(): Promise<void>;
 }
@@ -20,17 +26,22 @@ export interface FileSink extends ByteStore {
 export interface FileSinkOptions {
   /** Permissions under the final name. Default 0444: a sealed artifact is replaced, never edited. */
   readonly mode?: number;
+  /**
+   * The temporary name, in a folder of the same file system; what stands there is taken up. Default: a random one beside the file.
+   * Nothing is locked: two runs on one name must write the same bytes.
+   */
+  readonly partial?: string;
 }
 
-/** Opens a temporary file beside `path`. Throws FormatError `io`. */
-export async function createFileSink(path: string, { mode = 0o444 }: FileSinkOptions = {}): Promise<FileSink> {
+/** Opens a temporary file for `path`. Throws FormatError `io`. */
+export async function createFileSink(path: string, { mode = 0o444, partial }: FileSinkOptions = {}): Promise<FileSink> {
   const folder = dirname(path);
-  const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
+  const temporary = partial ?? join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
+  const flags = constants.O_RDWR | constants.O_CREAT | (partial ? 0 : constants.O_EXCL) | (constants.O_NOFOLLOW ?? 0);
   const handle = await attempt(path, () => open(temporary, flags, 0o600));
   let closed = false;
-  let committed = false;
-  let size = 0;
+  let settled = false;
+  let { size } = await handle.stat();
   const close = async (): Promise<void> => {
     if (closed) return;
     closed = true;
@@ -49,17 +60,27 @@ export async function createFileSink(path: string, { mode = 0o444 }: FileSinkOpt
       if (bytesRead !== length) throw new FormatError("io", `${temporary} became shorter while it was written`, path);
       return bytes;
     },
+    size: () => size,
+    truncate: async (length) => {
+      if (length < size) await attempt(path, () => handle.truncate(length));
+      size = Math.min(size, length);
+    },
     commit: () =>
       attempt(path, async () => {
         await handle.sync();
         await handle.chmod(mode);
         await close();
         await rename(temporary, path);
-        committed = true;
+        settled = true;
         await syncFolder(folder);
       }),
+    suspend: async () => {
+      settled = true;
+      await close();
+    },
     abort: async () => {
-      if (committed) return;
+      if (settled) return;
+      settled = true;
       await close();
       await attempt(path, () => unlink(temporary));
     },

@@ -153,6 +153,8 @@ const encodeJson = (value: unknown): Uint8Array => new TextEncoder().encode(`${J
 
 /** A weights folder that was opened. Close it when done. */
 export interface OpenWeights extends WeightSource {
+  /** SHA-256 of weights.json, which holds the hash of each span: it stands for the whole folder. */
+  readonly identity: Uint8Array;
   close(): Promise<void>;
 }
 
@@ -162,7 +164,8 @@ export interface OpenWeights extends WeightSource {
  */
 export async function openWeights(folder: string): Promise<OpenWeights> {
   const indexPath = join(folder, FILES.index);
-  const index = folderSchema.parse(parseJson(await readWhole(indexPath), indexPath), FILES.index);
+  const indexBytes = await readWhole(indexPath);
+  const index = folderSchema.parse(parseJson(indexBytes, indexPath), FILES.index);
   const { tokenizer, vocab, ...rest } = index.vocabulary;
   const vocabulary: Vocabulary = {
     ...rest,
@@ -187,6 +190,7 @@ export async function openWeights(folder: string): Promise<OpenWeights> {
     return place;
   };
   return {
+    identity: sha256(indexBytes),
     fold: index.fold,
     ...(index.lexical ? { lexical: index.lexical } : {}),
     vocabulary,

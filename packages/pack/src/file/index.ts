@@ -1,1 +1,8 @@
-export { sealFile } from "./seal-file.ts";
+export { type MergeOptions, mergeShards } from "./merge-shards.ts";
+export {
+  type FinishOptions,
+  type PartOptions,
+  type SealedShard,
+  sealFile,
+  sealShard,
+} from "./seal-file.ts";

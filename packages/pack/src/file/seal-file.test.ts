@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { fakeDigests, tinyWeights } from "@s7l/fixtures";
 import { memorySink } from "@s7l/format";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type GoldenCallback, seal } from "../seal.ts";
+import type { GoldenCallback } from "../finish.ts";
+import { seal } from "../seal.ts";
 import { sealFile } from "./seal-file.ts";
 
 let folder: string;

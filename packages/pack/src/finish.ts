@@ -1,0 +1,144 @@
+/**
+ * The end of a seal: with every tensor written and its leaves known, the tree, the sections before DATA and the header. The
+ * golden prompts are run on the finished draft, whose digests are zero; patching them changes no size and no byte of DATA.
+ */
+import {
+  type ByteSource,
+  type ByteStore,
+  CLASS,
+  componentsOf,
+  concatBytes,
+  type DataLayout,
+  dataRoot,
+  FLAG,
+  type GoldenPrompt,
+  HASH_SIZE,
+  HEADER_SIZE,
+  merkleRoot,
+  placeSections,
+  SECTIONS,
+  type SectionEntry,
+  type SectionName,
+  sectionDigest,
+  sha256,
+  splitLeaves,
+  type TensorRecord,
+  tableDigest,
+  writeHeader,
+  writeSectionTable,
+} from "@s7l/format";
+import type { SealedTensor } from "./data.ts";
+import { PackError } from "./errors.ts";
+import { encodeMetadata, type Metadata } from "./metadata.ts";
+import type { Prompts, SealPlan } from "./plan.ts";
+
+/**
+ * Runs the prompts on the draft and gives the digest of each one's logits, 32 bytes. The usual body:
+ * `verify(draft, { replay })`, where `replay` computes the digests of the verified artifact and keeps them. (Verify then
+ * refuses the draft under V6, because its sealed digests are zero; that verdict is not wanted here.)
+ */
+export type GoldenCallback = (draft: ByteSource, prompts: Prompts) => Promise<readonly Uint8Array[]>;
+
+export interface Seal {
+  /** R, 32 bytes: it commits to every byte of the artifact. */
+  readonly root: Uint8Array;
+  /** Bytes of the artifact. */
+  readonly size: number;
+}
+
+/** Writes all that stands before DATA, runs the golden prompts, and gives the root. `sealed` are the tensors in sealed order. */
+export async function finishSeal(
+  plan: SealPlan,
+  sealed: readonly SealedTensor[],
+  store: ByteStore,
+  golden: GoldenCallback,
+): Promise<Seal> {
+  const { data, draft, fileSize } = plan;
+  const tensors = data.tensors.map(({ name, dtype, shape, offset, length, componentIndex }, i): TensorRecord => {
+    const leaves = sealed[i]?.name === name ? sealed[i].leaves : undefined;
+    if (!leaves) throw new PackError("part", `tensor ${name} was not written`, name);
+    return { name, dtype, shape, offset, length, component: componentIndex, root: merkleRoot(splitLeaves(leaves)) };
+  });
+  const components = componentsOf(data.components, tensors);
+  const metadata: Metadata = {
+    ...draft,
+    components,
+    tensors,
+    provenance: draft.provenance.map((known, i) => ({ ...known, sha256: sealed[i]?.source ?? known.sha256 })),
+  };
+  const front: Omit<Front, "metadata"> = {
+    plan,
+    store,
+    tree: concatBytes(...sealed.map(({ leaves }) => leaves)),
+    root: dataRoot(components),
+  };
+  await writeFront({ ...front, metadata });
+  const source = { size: fileSize, read: (offset: number, length: number) => store.read(offset, length) };
+  const digests = await golden(source, plan.prompts);
+  const root = await writeFront({ ...front, metadata: { ...metadata, golden: withDigests(draft.golden, digests) } });
+  return { root, size: fileSize };
+}
+
+interface Front {
+  readonly plan: SealPlan;
+  readonly store: ByteStore;
+  readonly metadata: Metadata;
+  /** Bytes of TREE. */
+  readonly tree: Uint8Array;
+  /** D. */
+  readonly root: Uint8Array;
+}
+
+/** Writes everything that stands before DATA, with its padding, and gives R. */
+async function writeFront({ plan, store, metadata, tree, root }: Front): Promise<Uint8Array> {
+  const { data, chunkLog2 } = plan;
+  const bytes = new Map(encodeMetadata(metadata)).set("TREE", tree);
+  const sizes = new Map<SectionName, number>([...bytes].map(([name, { length }]) => [name, length])).set(
+    "DATA",
+    data.size,
+  );
+  const { sections, fileSize } = placeSections(sizes);
+  const dataOffset = sections.at(-1)?.offset ?? 0;
+  const front = new Uint8Array(dataOffset);
+  const entries = sections.map(({ name, offset, size }): SectionEntry => {
+    const { type, lane } = SECTIONS[name];
+    const content = bytes.get(name);
+    if (!content) return { type, lane, offset, size, digest: root };
+    front.set(content, offset);
+    return { type, lane, offset, size, digest: sectionDigest({ type, lane }, content) };
+  });
+  const table = writeSectionTable(entries);
+  front.set(table, HEADER_SIZE);
+  const experts = hasExperts(data);
+  const header = writeHeader({
+    class: experts ? CLASS.experts : CLASS.dense,
+    flags: FLAG.int8 | FLAG.sealed | (experts ? FLAG.experts : 0),
+    fileSize,
+    chunkLog2,
+    sectionCount: entries.length,
+    tensorCount: data.tensors.length,
+    componentCount: data.components.length,
+    leafCount: data.leaves,
+    tableDigest: tableDigest(table),
+    dataRoot: root,
+    metaHash: sha256(bytes.get("META") ?? new Uint8Array()),
+  });
+  front.set(header.bytes, 0);
+  await store.write(0, front);
+  return header.root;
+}
+
+const hasExperts = (data: DataLayout): boolean => data.components.some((name) => name.startsWith("expert"));
+
+function withDigests(golden: readonly GoldenPrompt[], digests: readonly Uint8Array[]): readonly GoldenPrompt[] {
+  if (digests.length !== golden.length) {
+    throw new PackError("golden", `${digests.length} digests for ${golden.length} golden prompts`);
+  }
+  return golden.map(({ ids }, i) => {
+    const digest = digests[i];
+    if (!digest || digest.length !== HASH_SIZE || digest.every((byte) => byte === 0)) {
+      throw new PackError("golden", `golden prompt ${i} has no digest of ${HASH_SIZE} bytes`);
+    }
+    return { ids, digest };
+  });
+}

@@ -1,0 +1,149 @@
+/**
+ * The plan of a seal: where each byte will lie and everything that is written except what follows from the weights
+ * themselves. It follows from names, shapes and options, so any number of workers make the same plan and each writes its own range.
+ */
+import {
+  CHUNK_LOG2,
+  componentsOf,
+  concatBytes,
+  type DataLayout,
+  encodeCanonical,
+  type GoldenPrompt,
+  HASH_SIZE,
+  MAX_COMPONENTS,
+  MAX_PROMPT_IDS,
+  MAX_PROMPTS,
+  type Policy,
+  placeSections,
+  placeTensors,
+  type SectionName,
+  sha256,
+  tensorPlan,
+  type WeightSource,
+} from "@s7l/format";
+import { PackError } from "./errors.ts";
+import { encodeMetadata, type Metadata } from "./metadata.ts";
+import { defaultPrompts } from "./prompts.ts";
+
+/** Token ids of the golden prompts. */
+export type Prompts = readonly (readonly number[])[];
+
+/** What decides on an artifact besides its weights. */
+export interface PlanOptions {
+  /** 1 to 64 prompts of 1 to 4096 ids, each at most the context long. Default: four drawn from the fold's hash. */
+  readonly prompts?: Prompts;
+  /** Chunk size as a power of two, 16 to 24; default 20 (1 MiB). Another size is another root. */
+  readonly chunkLog2?: number;
+  /** What may run. Default: the fold's whole context. */
+  readonly policy?: Policy;
+  /**
+   * What the weights are read from, as a hash of the caller's: parts made from another revision then belong to another plan, though
+   * its names and shapes are the same. It is not sealed.
+   */
+  readonly source?: Uint8Array;
+}
+
+/** Everything that is known before a weight is read. */
+export interface SealPlan {
+  /** Hash of all that decides on the bytes: parts of one artifact carry the same. 32 bytes. */
+  readonly id: Uint8Array;
+  readonly data: DataLayout;
+  /** Where DATA begins in the artifact. */
+  readonly dataOffset: number;
+  /** Bytes of the artifact. */
+  readonly fileSize: number;
+  readonly chunkLog2: number;
+  readonly prompts: Prompts;
+  /** The sections with zeros for each hash that is not known yet. */
+  readonly draft: Metadata;
+}
+
+const PLAN_LABEL = /* @__PURE__ */ new TextEncoder().encode("s7l-seal-plan\0");
+
+/** Plans a seal. Throws PackError where the weights do not fit their fold, or an option is out of bounds. */
+export function planSeal(weights: WeightSource, options: PlanOptions = {}): SealPlan {
+  const chunkLog2 = options.chunkLog2 ?? CHUNK_LOG2.usual;
+  if (!Number.isInteger(chunkLog2) || chunkLog2 < CHUNK_LOG2.least || chunkLog2 > CHUNK_LOG2.most) {
+    throw new PackError(
+      "option",
+      `a chunk of 2^${chunkLog2} bytes; 2^${CHUNK_LOG2.least} to 2^${CHUNK_LOG2.most} are allowed`,
+    );
+  }
+  const policy = options.policy ?? { maxContext: weights.fold.context };
+  assertFit(weights, policy);
+  const prompts = options.prompts ?? defaultPrompts(weights.fold);
+  assertPrompts(prompts, weights, policy);
+
+  const data = placeTensors(tensorPlan(weights.fold), chunkLog2);
+  if (data.components.length > MAX_COMPONENTS) {
+    throw new PackError("weights", `${data.components.length} components; at most ${MAX_COMPONENTS} are allowed`);
+  }
+  const golden = prompts.map((ids): GoldenPrompt => ({ ids, digest: new Uint8Array(HASH_SIZE) }));
+  const draft: Metadata = { weights, policy, golden, ...unsealedRecords(data, weights) };
+  const sections = encodeMetadata(draft);
+  const sizes = new Map<SectionName, number>([...sections].map(([name, bytes]) => [name, bytes.length]));
+  const placed = placeSections(sizes.set("TREE", data.leaves * HASH_SIZE).set("DATA", data.size));
+  return {
+    id: sha256(
+      PLAN_LABEL,
+      encodeCanonical({ chunkLog2, fileSize: placed.fileSize, source: options.source ?? new Uint8Array() }),
+      concatBytes(...sections.values()),
+    ),
+    data,
+    dataOffset: placed.sections.at(-1)?.offset ?? 0,
+    fileSize: placed.fileSize,
+    chunkLog2,
+    prompts,
+    draft,
+  };
+}
+
+/** Records of the right size, before their hashes are known. */
+function unsealedRecords(
+  data: DataLayout,
+  weights: WeightSource,
+): Pick<Metadata, "tensors" | "components" | "provenance"> {
+  const unknown = new Uint8Array(HASH_SIZE);
+  const tensors = data.tensors.map(({ name, dtype, shape, offset, length, componentIndex }) => ({
+    name,
+    dtype,
+    shape,
+    offset,
+    length,
+    component: componentIndex,
+    root: unknown,
+  }));
+  return {
+    tensors,
+    components: componentsOf(data.components, tensors),
+    provenance: data.tensors.map((tensor) => ({ ...weights.origin(tensor), sha256: unknown })),
+  };
+}
+
+function assertFit({ fold, lexical, vocabulary }: WeightSource, policy: Policy): void {
+  const routed = fold.stages.some(({ kind }) => kind === "routed");
+  if (routed && !lexical) throw new PackError("weights", "the fold has a routed stage, but there is no routing table");
+  if (!routed && lexical) throw new PackError("weights", "there is a routing table, but the fold has no routed stage");
+  if (policy.maxContext > fold.context) {
+    throw new PackError("option", `the policy allows ${policy.maxContext} positions; the fold has ${fold.context}`);
+  }
+  for (const id of [...vocabulary.eos, ...(vocabulary.bos === undefined ? [] : [vocabulary.bos])]) {
+    if (id >= fold.vocab)
+      throw new PackError("weights", `special token ${id} is not below the vocabulary's ${fold.vocab}`);
+  }
+}
+
+function assertPrompts(prompts: Prompts, { fold }: WeightSource, { maxContext }: Policy): void {
+  if (prompts.length < 1 || prompts.length > MAX_PROMPTS) {
+    throw new PackError("golden", `${prompts.length} golden prompts; 1 to ${MAX_PROMPTS} are allowed`);
+  }
+  const longest = Math.min(MAX_PROMPT_IDS, maxContext);
+  for (const [i, ids] of prompts.entries()) {
+    if (ids.length < 1 || ids.length > longest) {
+      throw new PackError("golden", `golden prompt ${i} has ${ids.length} ids; 1 to ${longest} are allowed`);
+    }
+    const stray = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= fold.vocab);
+    if (stray !== undefined)
+      throw new PackError("golden", `golden prompt ${i} holds id ${stray}; the vocabulary has ${fold.vocab}`);
+  }
+}
