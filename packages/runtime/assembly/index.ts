@@ -1,5 +1,13 @@
-/** Sum of the four int32 lanes of a vector in memory. */
-export function sumLanes(pointer: usize): i32 {
-  const v = v128.load(pointer);
-  return i32x4.extract_lane(v, 0) + i32x4.extract_lane(v, 1) + i32x4.extract_lane(v, 2) + i32x4.extract_lane(v, 3);
-}
+// What JavaScript calls: one name a kernel. Records and layouts are described in memory.ts and heads.ts.
+export { attend, joinHeads } from "./attention";
+export { addBias, addBlocks, quantise } from "./block";
+export { addShared, chooseExperts, gather, scatter, sortChoices } from "./experts";
+export { activate } from "./ffn";
+export { appendKeys, appendValues, pageBytes, prepareQueries } from "./heads";
+export { embed, linear } from "./linear";
+export { alignF32, lastBits, refineMultipliers, spread } from "./load";
+export { setParts } from "./memory";
+export { normBlocks } from "./norm";
+export { rotations } from "./rope";
+export { pickRows, putRows } from "./rows";
+export { mixValues, tensorProduct } from "./values";

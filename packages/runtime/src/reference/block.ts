@@ -75,7 +75,7 @@ export function slice(block: Block, start: number, length: number): Block {
   return { mantissas: block.mantissas.subarray(start, start + length), exponent: block.exponent };
 }
 
-/** x · factor / 2^30 · 2^exponent, with 0 <= factor <= 2^30. */
+/** x · factor / 2^30 · 2^exponent, with |factor| <= 2^30. */
 export function scale(block: Block, factor: number, exponent = 0): Block {
   return { mantissas: block.mantissas.map((m) => mulShift(m, factor, 30)), exponent: block.exponent + exponent };
 }

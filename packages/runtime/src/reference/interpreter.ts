@@ -15,7 +15,7 @@ import {
 import { type Activation, add, type Block, concat, quantise, scale } from "./block.ts";
 import { sigmoidWide } from "./elementary.ts";
 import { applyFfn } from "./ffn.ts";
-import { pow2, shiftSaturating } from "./integer.ts";
+import { shiftSaturating } from "./integer.ts";
 import { applyLinear, embeddingRow, multiplyMatrix } from "./linear.ts";
 import { applyNorm, type NormWeights } from "./norm.ts";
 import { rotate, rotationAt } from "./rope.ts";
@@ -153,7 +153,7 @@ function attend(
   const mix = w.valueMix;
   const values =
     mix !== undefined && firstValues
-      ? add(scale(projected.values, mix), scale(firstValues, pow2(30) - mix))
+      ? add(scale(projected.values, mix.factor, mix.exponent), scale(firstValues, mix.rest, mix.restExponent))
       : projected.values;
   projected.keys.forEach((key, g) => {
     cache.keys[g]?.push(cacheKey(turn(key)));

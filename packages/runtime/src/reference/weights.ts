@@ -17,7 +17,7 @@ import { log2Factor, log2Fixed, type ScoreTerms } from "./attention.ts";
 import type { Block } from "./block.ts";
 import { f32Parts } from "./f32.ts";
 import type { FfnWeights } from "./ffn.ts";
-import { pow2, roundShift } from "./integer.ts";
+import { bitLength, pow2, roundShift } from "./integer.ts";
 import { type LinearMap, type Matrix, readF32, readF32Bits, readMatrix, readU64 } from "./linear.ts";
 import type { NormWeights } from "./norm.ts";
 import type { RopeTable } from "./rope.ts";
@@ -65,8 +65,7 @@ export interface AttentionWeights {
   readonly o: LinearMap;
   readonly rope: RopeTable | undefined;
   readonly terms: ScoreTerms;
-  /** λ of the value residual, Q30. */
-  readonly valueMix: number | undefined;
+  readonly valueMix: MixFactors | undefined;
 }
 
 export type LayerFfnWeights =
@@ -225,7 +224,7 @@ class Reader {
         slopes,
         sinks: sinks === undefined ? undefined : Array.from(this.bits(sinks, scope), (b) => log2Fixed(b, 16)),
       },
-      valueMix: valueResidual === undefined ? undefined : fixedQ30(this.bits(valueResidual, scope)[0] ?? 0),
+      valueMix: valueResidual === undefined ? undefined : mixFactors(this.bits(valueResidual, scope)[0] ?? 0),
     };
   }
 
@@ -307,10 +306,28 @@ class Reader {
   }
 }
 
-/** f32 bits as Q30, limited to ±2^50. */
+/** f32 bits as Q30, limited to ±2^40: 4096 of them (the scores of a group of experts) add up below 2^53. */
 export function fixedQ30(bits: number): number {
   const { significand, exponent } = f32Parts(bits);
   const k = exponent + 30;
   if (k <= 0) return roundShift(significand, -k);
-  return k > 26 ? Math.sign(significand) * pow2(50) : significand * pow2(k);
+  return k > 16 ? Math.sign(significand) * pow2(40) : significand * pow2(k);
+}
+
+/** λ and 1 - λ of the value residual: factor / 2^30 · 2^exponent, |factor| <= 2^30. */
+export interface MixFactors {
+  readonly factor: number;
+  readonly exponent: number;
+  readonly rest: number;
+  readonly restExponent: number;
+}
+
+/** λ from its f32 bits. Any λ keeps |mantissa| <= 2^30: a factor beyond 1 gives its size to the exponent. */
+export function mixFactors(bits: number): MixFactors {
+  const lambda = fixedQ30(bits);
+  const excess = (x: number): number => (Math.abs(x) <= pow2(30) ? 0 : bitLength(x) - 30);
+  const rest = pow2(30) - lambda;
+  const exponent = excess(lambda);
+  const restExponent = excess(rest);
+  return { factor: roundShift(lambda, exponent), exponent, rest: roundShift(rest, restExponent), restExponent };
 }

@@ -1,0 +1,175 @@
+/**
+ * Activations between two matrices. The mirror of src/reference/ffn.ts.
+ *
+ * Ffn record: { activation, gated, alphaSignificand, alphaExponent, limitSignificand, limitExponent, width }.
+ */
+import { addRow, multiplyRow, quantiseRow, quantiseShift, sumExponent } from "./block";
+import { sigmoidLanes } from "./elementary-lanes";
+import { bits32, shiftSaturating } from "./integer";
+import { field, head, row, rowBits } from "./memory";
+import { halfOf, keepOf, leftOf, mulShift4, orLanes, orRow, rightOf, roundOf, shift4, shiftRow } from "./vector";
+
+const SILU: i32 = 0;
+const GELU_TANH: i32 = 1;
+const GELU_ERF: i32 = 2;
+const RELU: i32 = 3;
+const RELU2: i32 = 4;
+/** The clamped swish of a gate with limits. */
+const CLAMPED: i32 = 5;
+
+/**
+ * Hidden activations: to = quantise(act(inner) [· up]), tokens of this part. Both sides are overwritten. `ones` holds 2^24 in
+ * `width` places and zero up to a multiple of 8 (only the clamped swish reads it).
+ */
+export function activate(
+  ffn: usize,
+  inner: usize,
+  up: usize,
+  tokens: i32,
+  to: usize,
+  ones: usize,
+  part: i32,
+  parts: i32,
+): void {
+  const kind = field(ffn, 0);
+  const width = field(ffn, 6);
+  const n = (width + 7) & ~7;
+  for (let t = part; t < tokens; t += parts) {
+    const x = row(inner, t, 4);
+    const h = head(inner, t);
+    let exponent = load<i32>(h);
+    let bits = rowBits(h);
+    let u: usize = 0;
+    let upExponent = 0;
+    let upBits = 0;
+    if (up != 0) {
+      u = row(up, t, 4);
+      upExponent = load<i32>(head(up, t));
+      upBits = rowBits(head(up, t));
+    }
+    if (kind == CLAMPED) {
+      const significand = field(ffn, 4);
+      bits = bits32(<u32>clampRow(x, n, shiftSaturating(significand, field(ffn, 5) - exponent), false));
+      bits = bits32(<u32>swishRow(x, n, field(ffn, 2), exponent + field(ffn, 3) + 40));
+      upBits = bits32(<u32>clampRow(u, n, shiftSaturating(significand, field(ffn, 5) - upExponent), true));
+      upBits = bits32(<u32>addRow(u, u, upBits, upExponent, ones, 25, -24, n));
+      upExponent = sumExponent;
+    } else if (kind == RELU || kind == RELU2) {
+      bits = bits32(<u32>reluRow(x, n));
+      if (kind == RELU2) {
+        if (bits != 0) {
+          shiftRow(x, x, n, 26 - bits);
+          exponent += bits - 26;
+        }
+        bits = bits32(<u32>squareRow(x, n));
+        exponent = 2 * exponent + 26;
+      }
+    } else {
+      bits = bits32(<u32>sigmoidRow(x, n, exponent + 16, kind));
+    }
+    if (u != 0) {
+      const product = multiplyRow(x, x, bits, u, upBits, n);
+      exponent = (bits == 0 ? exponent : exponent + bits - 26) + (upBits == 0 ? upExponent : upExponent + upBits - 26) + 26;
+      bits = bits32(<u32>product);
+    }
+    const s = quantiseShift(bits, 14);
+    const q = row(to, t, 2);
+    const l1 = quantiseRow(q, x, n, s, 14, -8192);
+    memory.fill(q + (<usize>n << 1), 0, <usize>(((width + 31) & ~31) - n) << 1);
+    const out = head(to, t);
+    store<i32>(out, exponent + s);
+    store<i32>(out, l1, 4);
+  }
+}
+
+/** x = min(x, limit), and max(x, -limit) where `both`; gives the or. */
+function clampRow(x: usize, n: i32, limit: i32, both: bool): i32 {
+  const high = i32x4.splat(limit);
+  const low = i32x4.splat(both ? -limit : i32.MIN_VALUE);
+  for (let i: usize = 0; i < <usize>n << 2; i += 16) {
+    v128.store(x + i, i32x4.max_s(i32x4.min_s(v128.load(x + i), high), low));
+  }
+  return orRow(x, n);
+}
+
+function reluRow(x: usize, n: i32): i32 {
+  const zero = i32x4.splat(0);
+  for (let i: usize = 0; i < <usize>n << 2; i += 16) v128.store(x + i, i32x4.max_s(v128.load(x + i), zero));
+  return orRow(x, n);
+}
+
+/** x = round(x² / 2^26). */
+function squareRow(x: usize, n: i32): i32 {
+  const half = halfOf(26);
+  for (let i: usize = 0; i < <usize>n << 2; i += 16) {
+    const v = v128.load(x + i);
+    v128.store(x + i, mulShift4(v, v, half, 26));
+  }
+  return orRow(x, n);
+}
+
+/** Lanes moved by k places and limited to ±2^30, for |x| <= 2^30. */
+@inline
+function saturate4(x: v128, top: v128, left: i32, right: i32, round: v128, keep: v128): v128 {
+  const moved = shift4(x, left, right, round, keep);
+  const limit = v128.bitselect(i32x4.splat(-0x40000000), i32x4.splat(0x40000000), i32x4.shr_s(x, 31));
+  return v128.bitselect(limit, moved, i32x4.gt_s(i32x4.abs(x), top));
+}
+
+/** The largest |x| that k places to the left do not limit. */
+@inline
+function topOf(k: i32): v128 {
+  return i32x4.splat(k <= 0 ? i32.MAX_VALUE : k > 30 ? 0 : (1 << (30 - k)) - 1);
+}
+
+/** x = round(x · sigmoid(argument(x)) / 2^15); the argument is x moved by k to Q16, then through GELU's polynomial. */
+function sigmoidRow(x: usize, n: i32, k: i32, kind: i32): i32 {
+  const top = topOf(k);
+  const left = k > 30 ? 0 : leftOf(k);
+  const right = rightOf(k);
+  const round = roundOf(k);
+  const keep = keepOf(k);
+  const half15 = halfOf(15);
+  const half16 = halfOf(16);
+  const half24 = halfOf(24);
+  const bound = i32x4.splat((kind == GELU_ERF ? 5 : 16) << 16);
+  let or = i32x4.splat(0);
+  for (let i: usize = 0; i < <usize>n << 2; i += 16) {
+    const v = v128.load(x + i);
+    let a = saturate4(v, top, left, right, round, keep);
+    if (kind != SILU) {
+      a = i32x4.max_s(i32x4.min_s(a, bound), i32x4.neg(bound));
+      const square = mulShift4(a, a, half16, 16);
+      let p: v128;
+      if (kind == GELU_TANH) p = i32x4.splat(1197135);
+      else {
+        p = i32x4.add(i32x4.splat(-6507), mulShift4(i32x4.splat(-462), square, half16, 16));
+        p = i32x4.add(i32x4.splat(1226268), mulShift4(p, square, half16, 16));
+      }
+      p = i32x4.add(kind == GELU_TANH ? i32x4.splat(26772563) : i32x4.splat(26770419), mulShift4(p, square, half16, 16));
+      a = mulShift4(p, a, half24, 24);
+    }
+    const y = mulShift4(v, sigmoidLanes(a), half15, 15);
+    v128.store(x + i, y);
+    or = v128.or(or, i32x4.abs(y));
+  }
+  return orLanes(or);
+}
+
+/** x = round(x · sigmoid(alpha x) / 2^15): the argument is round(x · significand / 2^24) moved by k. */
+function swishRow(x: usize, n: i32, significand: i32, k: i32): i32 {
+  const top = topOf(k);
+  const left = k > 30 ? 0 : leftOf(k);
+  const right = rightOf(k);
+  const round = roundOf(k);
+  const keep = keepOf(k);
+  const alpha = i32x4.splat(significand);
+  const half15 = halfOf(15);
+  const half24 = halfOf(24);
+  for (let i: usize = 0; i < <usize>n << 2; i += 16) {
+    const v = v128.load(x + i);
+    const a = saturate4(mulShift4(v, alpha, half24, 24), top, left, right, round, keep);
+    v128.store(x + i, mulShift4(v, sigmoidLanes(a), half15, 15));
+  }
+  return orRow(x, n);
+}

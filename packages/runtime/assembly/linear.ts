@@ -1,0 +1,166 @@
+/**
+ * y = W x: int8 rows by 14-bit activations. The mirror of src/reference/linear.ts.
+ *
+ * A sum never passes 127 · l1, so where that fits in 32 bits (practically always) one pass of wrapping i32 lanes is exact;
+ * else rows are summed in pieces of 2,048, which 127 · 8192 · 2048 < 2^31 allows, into 64 bits.
+ */
+import { bits64, roundShift } from "./integer";
+import { address, field, head, row } from "./memory";
+import { sumLanes } from "./vector";
+
+/** The largest l1 whose sums fit in 32 bits. */
+const FAST_L1: i32 = 16909320; // floor((2^31 - 1) / 127)
+/** Columns whose products always fit in 32 bits. */
+const SAFE_COLUMNS: i32 = 2048;
+
+/** Σ w x of `columns` (rounded up to 32: the activation is zero there), modulo 2^32. */
+@inline
+function dot(w: usize, x: usize, columns: i32): i32 {
+  let a = i32x4.splat(0);
+  let b = i32x4.splat(0);
+  let c = i32x4.splat(0);
+  let d = i32x4.splat(0);
+  const end = w + <usize>columns;
+  while (w < end) {
+    a = i32x4.add(a, i32x4.dot_i16x8_s(v128.load8x8_s(w), v128.load(x)));
+    b = i32x4.add(b, i32x4.dot_i16x8_s(v128.load8x8_s(w, 8), v128.load(x, 16)));
+    c = i32x4.add(c, i32x4.dot_i16x8_s(v128.load8x8_s(w, 16), v128.load(x, 32)));
+    d = i32x4.add(d, i32x4.dot_i16x8_s(v128.load8x8_s(w, 24), v128.load(x, 48)));
+    w += 32;
+    x += 64;
+  }
+  return sumLanes(i32x4.add(i32x4.add(a, b), i32x4.add(c, d)));
+}
+
+/** The same in 64 bits. */
+function dotWide(w: usize, x: usize, columns: i32): i64 {
+  let sum: i64 = 0;
+  for (let k = 0; k < columns; k += SAFE_COLUMNS) {
+    sum += dot(w + <usize>k, x + (<usize>k << 1), min(SAFE_COLUMNS, columns - k));
+  }
+  return sum;
+}
+
+/** The right shift that makes every row's result fit in 30 bits. */
+@inline
+function resultShift(bound: i64, l1: i32, multiplierBits: i32): i32 {
+  return max(0, bits64(bound * <i64>l1) + multiplierBits - 30);
+}
+
+/** y = W x for rows [from, to) of a map and all tokens; this part's or goes to its place in each head. */
+export function linear(map: usize, x: usize, tokens: i32, y: usize, from: i32, to: i32, part: i32): void {
+  if (address(map, 2) != 0) return linearTwoPlane(map, x, tokens, y, from, to, part);
+  let t = 0;
+  for (; t < tokens; ) {
+    const group = min(4, tokens - t);
+    let fast = group > 1;
+    for (let i = 0; i < group; i++) if (load<i32>(head(x, t + i), 4) > FAST_L1) fast = false;
+    if (fast) multiplyFour(map, x, t, group, y, from, to, part);
+    else for (let i = 0; i < group; i++) multiplyOne(map, x, t + i, y, from, to, part);
+    t += group;
+  }
+}
+
+/** Writes the head of a result, and zeroes the row's padding where this part has its last rows. */
+@inline
+function finish(map: usize, x: usize, y: usize, t: i32, s: i32, or: i32, to: i32, part: i32): void {
+  const out = head(y, t);
+  store<i32>(out, load<i32>(head(x, t)) + field(map, 5) + s);
+  store<i32>(out + (<usize>part << 2), or, 4);
+  if (to == field(map, 6)) {
+    const end = row(y, t, 4) + (<usize>to << 2);
+    memory.fill(end, 0, (<usize>((to + 7) & ~7) - <usize>to) << 2);
+  }
+}
+
+/** One token. */
+function multiplyOne(map: usize, xs: usize, t: i32, y: usize, from: i32, to: i32, part: i32): void {
+  const l1 = load<i32>(head(xs, t), 4);
+  const s = resultShift(127, l1, field(map, 4));
+  const half = ((<i64>1) << <i64>s) >> 1;
+  const columns = field(map, 7);
+  const stride = <usize>field(map, 1);
+  const multipliers = address(map, 3);
+  const x = row(xs, t, 2);
+  const out = row(y, t, 4);
+  let w = address(map, 0) + <usize>from * stride;
+  let or = 0;
+  if (l1 <= FAST_L1) {
+    for (let r = from; r < to; r++) {
+      const at = <usize>r << 2;
+      const v = <i32>((<i64>dot(w, x, columns) * <i64>load<i32>(multipliers + at) + half) >> <i64>s);
+      store<i32>(out + at, v);
+      or |= abs(v);
+      w += stride;
+    }
+  } else {
+    for (let r = from; r < to; r++) {
+      const at = <usize>r << 2;
+      const v = <i32>((dotWide(w, x, columns) * <i64>load<i32>(multipliers + at) + half) >> <i64>s);
+      store<i32>(out + at, v);
+      or |= abs(v);
+      w += stride;
+    }
+  }
+  finish(map, xs, y, t, s, or, to, part);
+}
+
+/** Up to four tokens that {@link FAST_L1} allows, two rows at a time. */
+function multiplyFour(map: usize, xs: usize, t: i32, group: i32, y: usize, from: i32, to: i32, part: i32): void {
+  for (let i = 0; i < group; i++) multiplyOne(map, xs, t + i, y, from, to, part);
+}
+
+/** Σ (254 hi + lo) x; the product with the multiplier may pass 63 bits, so it is rounded in two steps of one floor. */
+function linearTwoPlane(map: usize, xs: usize, tokens: i32, y: usize, from: i32, to: i32, part: i32): void {
+  const columns = field(map, 7);
+  const stride = <usize>field(map, 1);
+  for (let t = 0; t < tokens; t++) {
+    const s = resultShift(32385, load<i32>(head(xs, t), 4), field(map, 4));
+    const x = row(xs, t, 2);
+    let or = 0;
+    for (let r = from; r < to; r++) {
+      const at = <usize>r * stride;
+      const sum = 254 * dotWide(address(map, 0) + at, x, columns) + dotWide(address(map, 2) + at, x, columns);
+      const v = <i32>mulShiftWide(sum, load<i32>(address(map, 3) + (<usize>r << 2)), s);
+      store<i32>(row(y, t, 4) + (<usize>r << 2), v);
+      or |= abs(v);
+    }
+    finish(map, xs, y, t, s, or, to, part);
+  }
+}
+
+/** round(a · b / 2^s) for |a| < 2^46, 0 <= b < 2^26. */
+function mulShiftWide(a: i64, b: i64, s: i32): i64 {
+  if (s < 26) return roundShift(a * b, s); // the result has 30 bits, so the product has 56
+  const high = (a >> 26) * b;
+  const low = (a & 0x3ffffff) * b + (((<i64>1) << <i64>s) >> 1);
+  return (high + (low >> 26)) >> <i64>(s - 26);
+}
+
+/** Rows of the embedding, for the ids of this part's tokens. */
+export function embed(map: usize, ids: usize, tokens: i32, y: usize, part: i32, parts: i32): void {
+  const columns = field(map, 7);
+  const padded = (columns + 7) & ~7;
+  const exponent = field(map, 5) + 2;
+  for (let t = part; t < tokens; t += parts) {
+    const id = <usize>load<u32>(ids + (<usize>t << 2));
+    const w = address(map, 0) + id * <usize>field(map, 1);
+    const multiplier = i32x4.splat(load<i32>(address(map, 3) + (id << 2)));
+    const two = i32x4.splat(2);
+    const out = row(y, t, 4);
+    let or = i32x4.splat(0);
+    // Strides are multiples of 16 and zero beyond the columns.
+    for (let c: usize = 0; c < <usize>padded; c += 8) {
+      const v = v128.load8x8_s(w + c);
+      const low = i32x4.shr_s(i32x4.add(i32x4.mul(i32x4.extend_low_i16x8_s(v), multiplier), two), 2);
+      const high = i32x4.shr_s(i32x4.add(i32x4.mul(i32x4.extend_high_i16x8_s(v), multiplier), two), 2);
+      v128.store(out + (c << 2), low);
+      v128.store(out + (c << 2), high, 16);
+      or = v128.or(or, v128.or(i32x4.abs(low), i32x4.abs(high)));
+    }
+    const h = head(y, t);
+    store<i32>(h, exponent);
+    store<i32>(h, i32x4.extract_lane(or, 0) | i32x4.extract_lane(or, 1) | i32x4.extract_lane(or, 2) | i32x4.extract_lane(or, 3), 4);
+    for (let p = 1; p < 15; p++) store<i32>(h + (<usize>p << 2), 0, 4);
+  }
+}
