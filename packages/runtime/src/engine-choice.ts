@@ -1,5 +1,6 @@
 /** Which engine runs an artifact. Every choice gives the same bits. */
 import type { VerifiedArtifact } from "@s7l/verify";
+import { createWasmEngine, hasSimd } from "./engine/wasm-engine.ts";
 import type { Engine, EngineName } from "./engine.ts";
 import { RuntimeError } from "./errors.ts";
 import { createInterpreter } from "./reference/interpreter.ts";
@@ -14,12 +15,17 @@ export async function chooseEngine(
     throw new RuntimeError("option", `threads is ${threads}; it is a number of 1 or more`);
   switch (engine) {
     case "auto":
+      return hasSimd() ? createWasmEngine(artifact, { threads }) : interpreter(artifact);
     case "interpreter":
-      return createInterpreter(await readFoldWeights(artifact.fold, (name) => artifact.read(name)));
+      return interpreter(artifact);
     case "simd":
     case "relaxed":
-      throw new RuntimeError("engine", `engine "${engine}" is not in this build: use "interpreter"`);
+      return createWasmEngine(artifact, { engine, threads });
     default:
       throw new RuntimeError("option", `there is no engine "${engine}": interpreter, simd, relaxed or auto`);
   }
+}
+
+async function interpreter(artifact: VerifiedArtifact): Promise<Engine> {
+  return createInterpreter(await readFoldWeights(artifact.fold, (name) => artifact.read(name)));
 }

@@ -100,7 +100,7 @@ class FoldMaker {
     let out = width;
     if (routed) {
       const inner = this.width();
-      stages.push({ kind: "project", norm: this.norm("", 2), linear: this.linear("", 2), width: inner });
+      stages.push({ kind: "project", ...optional("norm", this.norm("", 2)), linear: this.linear("", 2), width: inner });
       const project = dice.chance(2);
       out = project ? width : inner;
       stages.push({

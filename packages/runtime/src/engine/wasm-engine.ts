@@ -17,9 +17,14 @@ const BASE = 1024;
 
 export interface WasmEngineOptions {
   /** Which kernels. Default: `simd`. */
-  readonly engine?: Exclude<EngineName, "interpreter">;
+  readonly engine?: Exclude<EngineName, "interpreter"> | undefined;
   /** Threads. Default: 1. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
+}
+
+/** Whether this host runs the `simd` engine. */
+export function hasSimd(): boolean {
+  return typeof WebAssembly === "object" && WebAssembly.validate(decodeModule(engineWasm));
 }
 
 /**
