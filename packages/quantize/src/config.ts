@@ -56,15 +56,19 @@ export function count(
 /** Layers of a stack; bounded before anything of that length is made. */
 export const layerCount = (config: Config, key: Key): number => count(config, key, { max: 4096 });
 
-/** A finite number, above zero unless `signed`. */
+/** Beyond these no config means what it says, and elementary functions in big integers grow without bound. */
+const SMALLEST_REAL = 1e-15;
+const LARGEST_REAL = 1e15;
+
+/** A number from `min` (1e-15) to 1e15. */
 export function real(
   config: Config,
   key: Key,
-  { or, signed = false }: { readonly or?: number; readonly signed?: boolean } = {},
+  { or, min = SMALLEST_REAL }: { readonly or?: number; readonly min?: number } = {},
 ): number {
   const value = lookUp(config, key) ?? or ?? required(config, key);
-  if (typeof value !== "number" || !Number.isFinite(value) || (!signed && value <= 0))
-    return wrong(config, key, value, signed ? "a number" : "a number above zero");
+  if (typeof value !== "number" || !(value >= min && value <= LARGEST_REAL))
+    return wrong(config, key, value, `a number from ${min} to ${LARGEST_REAL}`);
   return value;
 }
 
@@ -76,7 +80,7 @@ export function flag(config: Config, key: Key, or?: boolean): boolean {
 }
 
 /** One of some words, mapped to what it means here. Another word is `unsupported`. */
-export function choice<T>(config: Config, key: Key, meanings: Readonly<Record<string, T>>, or?: string): T {
+export function choice<T>(config: Config, key: Key, meanings: Readonly<Record<string, T>>, or?: string | undefined): T {
   const value = lookUp(config, key) ?? or ?? required(config, key);
   const meaning = typeof value === "string" && Object.hasOwn(meanings, value) ? meanings[value] : undefined;
   if (meaning !== undefined) return meaning;

@@ -44,6 +44,8 @@ export function lowerConfig(config: Config): Lowered {
 /** Lowers a checkpoint: its config, then every tensor. Throws QuantizeError `tensor` with the name of the first that is wrong. */
 export function lowerCheckpoint(checkpoint: Checkpoint): LoweredCheckpoint {
   const lowered = lowerConfig(checkpoint.config);
+  const quantized = [...checkpoint.tensors.values()].find(({ name }) => QUANTIZED.test(name));
+  if (quantized) refuseQuantized(quantized);
   const rule = ruleFinder(lowered.rules);
   const fused = ruleFinder(lowered.fused ?? {});
   const used = new Set<string>();
@@ -61,7 +63,6 @@ export function lowerCheckpoint(checkpoint: Checkpoint): LoweredCheckpoint {
   });
   for (const stored of checkpoint.tensors.values()) {
     if (used.has(stored.name) || lowered.ignores(stored.name)) continue;
-    if (/(_scale_inv|_blocks|_scales|\.weight_scale|\.qweight|\.qzeros)$/.test(stored.name)) assertQuantized(stored);
     throw new QuantizeError(
       "tensor",
       `tensor ${stored.name} in ${stored.file} is no part of a ${lowered.family} model with this config; the two do not belong together`,
@@ -71,7 +72,10 @@ export function lowerCheckpoint(checkpoint: Checkpoint): LoweredCheckpoint {
   return { ...lowered, tensors };
 }
 
-function assertQuantized({ name, file }: StoredTensor): never {
+/** Companions of weights that were quantized by others: FP8, MXFP4, GPTQ, AWQ. */
+const QUANTIZED = /(_scale_inv|_blocks|_scales|\.weight_scale|\.qweight|\.qzeros)$/;
+
+function refuseQuantized({ name, file }: StoredTensor): never {
   const message = `tensor ${name} in ${file} belongs to weights that are quantized already; give the checkpoint in F32, F16 or BF16`;
   throw new QuantizeError("unsupported", message, name);
 }
@@ -113,7 +117,7 @@ export function ruleFinder(rules: Rules): (name: string) => Source | undefined {
 function assertStored(view: View, tensor: PlannedTensor, { tensors, config }: Checkpoint): void {
   const stored = tensors.get(view.tensor);
   if (!stored) {
-    const wanted = view.tensor === tensor.name ? "" : `, the source of ${tensor.name}`;
+    const wanted = view.tensor === tensor.name ? "" : `, the source of ${tensor.name},`;
     throw new QuantizeError(
       "tensor",
       `tensor ${view.tensor} [${view.shape.join(", ")}]${wanted} is missing from the checkpoint`,

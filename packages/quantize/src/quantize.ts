@@ -121,6 +121,7 @@ async function* hashedRows(
     hash.update(block.raw);
     yield block;
   }
+  await stored.source.assertUnchanged?.();
 }
 
 const zeros = (count: number): Uint8Array => new Uint8Array(count);
@@ -196,7 +197,14 @@ async function derive(
   hash.update(new TextEncoder().encode(source.from.map((line) => `${line}\n`).join("")));
   const span = new Uint8Array(spanLayout(tensor).size);
   const view = new DataView(span.buffer);
-  for (const [i, value] of source.compute(inputs).entries()) {
+  const values = source.compute(inputs);
+  if (values.length !== tensor.shape[0])
+    throw new QuantizeError(
+      "tensor",
+      `tensor ${tensor.name} has ${tensor.shape[0]} values; ${values.length} were derived`,
+      tensor.name,
+    );
+  for (const [i, value] of values.entries()) {
     if (typeof value === "bigint") view.setBigUint64(8 * i, value, true);
     else view.setUint32(4 * i, value, true);
   }

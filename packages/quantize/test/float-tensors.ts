@@ -35,8 +35,8 @@ export async function unquantized(lowered: LoweredCheckpoint, checkpoint: Checkp
       const inputs = await Promise.all(source.inputs.map((view) => readView(view, checkpoint)));
       map.set(
         tensor.name,
-        Float64Array.from(source.compute(inputs), (value) =>
-          typeof value === "bigint" ? turnsOf(value) : realOf(value),
+        Float64Array.from(
+          [...source.compute(inputs)].map((value) => (typeof value === "bigint" ? turnsOf(value) : realOf(value))),
         ),
       );
     }

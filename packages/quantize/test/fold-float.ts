@@ -106,8 +106,9 @@ class Step {
     const w = this.tensor(tensor, scope);
     const y = new Float64Array(w.length / x.length);
     for (let o = 0; o < y.length; o++) {
+      // Typed without checks: this loop is nearly all the time.
       let total = 0;
-      for (let i = 0; i < x.length; i++) total += at(w, o * x.length + i) * at(x, i);
+      for (let i = 0, from = o * x.length; i < x.length; i++) total += (w[from + i] ?? 0) * (x[i] ?? 0);
       y[o] = total;
     }
     return bias === undefined ? y : sum(y, this.tensor(bias, scope));
@@ -156,8 +157,9 @@ class Step {
       const weights = softmax([...scores, ...extra]);
       for (let j = start; j <= last; j++) {
         const value = at(cache.values, j).subarray(group * a.valueSize, (group + 1) * a.valueSize);
-        for (let d = 0; d < a.valueSize; d++)
-          context[h * a.valueSize + d] = at(context, h * a.valueSize + d) + at(weights, j - start) * at(value, d);
+        const weight = at(weights, j - start);
+        const from = h * a.valueSize;
+        for (let d = 0; d < a.valueSize; d++) context[from + d] = (context[from + d] ?? 0) + weight * (value[d] ?? 0);
       }
     }
     return { output: this.linear(context, a.project.o, scope), values };
@@ -252,7 +254,7 @@ class Step {
   experts(x: Vector, { used, router, expert, shared }: ExpertsFfn, scope: Scope): Vector {
     const logits = this.linear(x, router.linear, scope);
     const bias = router.selectionBias === undefined ? undefined : this.tensor(router.selectionBias, scope);
-    let y = new Float64Array(x.length);
+    let y: Vector = new Float64Array(x.length);
     for (const { index, weight } of choose(router, used, logits, bias)) {
       const part = this.expert(x, expert, { ...scope, expert: index });
       y = sum(
@@ -328,7 +330,12 @@ function softmax(x: readonly number[]): number[] {
   return powers.map((value) => value / total);
 }
 
-const dot = (a: Vector, b: Vector): number => a.reduce((n, value, i) => n + value * at(b, i), 0);
+function dot(a: Vector, b: Vector): number {
+  let total = 0;
+  for (let i = 0; i < a.length; i++) total += (a[i] ?? 0) * (b[i] ?? 0);
+  return total;
+}
+
 const sum = (a: Vector, b: Vector): Vector => a.map((value, i) => value + at(b, i));
 
 function at<T>(list: { readonly [index: number]: T }, index: number): T {

@@ -1,6 +1,6 @@
 /** The attention that most Hugging Face families share: q, k, v, o under `self_attn`, grouped heads, RoPE in halves. */
 import type { Attention } from "@s7l/format";
-import type { Config } from "../config.ts";
+import { type Config, real, refuseIf } from "../config.ts";
 import type { Rules } from "../lowering.ts";
 import { type Heads, linear, rmsNorm } from "./parts.ts";
 import { ropeOf, softmaxScale } from "./rope.ts";
@@ -23,6 +23,11 @@ export function selfAttention(
   { heads, kvHeads, size }: Heads,
   options: AttentionOptions,
 ): { readonly attention: Attention; readonly rules: Rules } {
+  refuseIf(
+    options.rotaryDims === undefined && real(config, "partial_rotary_factor", { or: 1 }) !== 1,
+    config,
+    "has a partial_rotary_factor, which this family has not",
+  );
   const { theta, bias = { qkv: false, o: false }, headNormEps, rotaryDims = size } = options;
   const { position, rules } = ropeOf(config, { pairs: "half", dims: rotaryDims, theta });
   const headNorms =

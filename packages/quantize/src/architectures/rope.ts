@@ -3,7 +3,7 @@
  * `rope_theta` + `rope_scaling` and from `rope_parameters` of transformers 5. Other scalings are refused by name.
  */
 import type { Position } from "@s7l/format";
-import { type Config, choice, count, flag, lookUp, real, refuseIf, table } from "../config.ts";
+import { type Config, choice, count, flag, lookUp, real, refuseConfig, refuseIf, table } from "../config.ts";
 import {
   add,
   ceiling,
@@ -20,10 +20,14 @@ import {
   toF32Bits,
   toTurns,
 } from "../fixed-point.ts";
+import { isObject } from "../json.ts";
 import type { Derived, Rules } from "../lowering.ts";
 
 /** The sealed name of the frequencies; one vector a model. */
 const FREQUENCIES = "rope.frequencies";
+
+/** The format's limit of a head, held here because a frequency takes time to compute. */
+const MAX_DIMS = 512;
 
 const ONE = fixed(1);
 
@@ -46,18 +50,29 @@ export interface LoweredRope {
 
 /** Reads the positions of a config. Frequencies are sealed in turns a position, so nothing is left to compute. */
 export function ropeOf(config: Config, { pairs, dims, offset = 0, theta: defaultTheta }: Rotation): LoweredRope {
-  refuseIf(dims % 2 !== 0, config, `rotates ${dims} dims of a head; rotary positions need an even number`);
+  refuseIf(
+    dims % 2 !== 0 || dims > MAX_DIMS,
+    config,
+    `rotates ${dims} dims of a head; an even number up to ${MAX_DIMS} is needed`,
+  );
   const parameters = lookUp(config, "rope_parameters") === undefined ? undefined : table(config, "rope_parameters");
   const scaling =
     parameters ?? (lookUp(config, "rope_scaling") === undefined ? undefined : table(config, "rope_scaling"));
   const theta = real(parameters && lookUp(parameters, "rope_theta") !== undefined ? parameters : config, "rope_theta", {
     or: defaultTheta,
   });
+  if (theta <= 1) refuseConfig(config, `has rope_theta = ${theta}; it must be above 1`);
   const plain = inverseFrequencies(theta, dims);
   const kinds = { default: "default", linear: "linear", llama3: "llama3", yarn: "yarn" } as const;
-  const kind = scaling ? choice(scaling, ["rope_type", "type"], kinds, "default") : "default";
+  const kind = scaling
+    ? choice(scaling, ["rope_type", "type"], kinds, isUnscaled(scaling) ? "default" : undefined)
+    : "default";
   const scaled = scaling ? SCALINGS[kind]({ config, scaling, theta, dims, plain }) : { inverse: plain };
-  const from = [`rope_theta=${theta}`, `rotary_dims=${dims}`, ...(scaling ? [`rope=${sortedJson(scaling)}`] : [])];
+  const from = [
+    `rope_theta=${theta}`,
+    `rotary_dims=${dims}`,
+    ...(scaling ? [`rope_type=${kind}`, ...parametersOf(scaling)] : []),
+  ];
   const frequencies: Derived = { kind: "derived", from, inputs: [], compute: () => scaled.inverse.map(toTurns) };
   const magnitude = toF32Bits(scaled.magnitude ?? ONE);
   return {
@@ -73,8 +88,19 @@ export function inverseFrequencies(theta: number, dims: number): readonly Fixed[
   return Array.from({ length: dims / 2 }, (_, i) => exp((-2n * BigInt(i) * logarithm) / BigInt(dims)));
 }
 
-function sortedJson({ values }: Config): string {
-  return JSON.stringify(Object.fromEntries(Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1))));
+/** Parameters without a type mean no scaling, unless they hold a factor or are nested by kinds of layer. */
+const isUnscaled = ({ values }: Config): boolean =>
+  !Object.hasOwn(values, "factor") && !Object.values(values).some((value) => isObject(value));
+
+/** The numbers and flags of the parameters, for the record. */
+function parametersOf({ values }: Config): readonly string[] {
+  const plain = Object.entries(values).filter(
+    ([key, value]) => /^\w{1,64}$/.test(key) && /^(number|boolean)$/.test(typeof value),
+  );
+  return plain
+    .map(([key, value]) => `${key}=${value}`)
+    .sort()
+    .slice(0, 32);
 }
 
 interface Scaling {
@@ -140,7 +166,7 @@ const SCALINGS: Readonly<Record<"default" | "linear" | "llama3" | "yarn", (scali
       const ramp = clamp(divide(fixed(i) - low, width), 0n, ONE);
       return multiply(divide(f, factor), ramp) + multiply(f, ONE - ramp);
     });
-    const all = real(scaling, "mscale_all_dim", { or: 0, signed: true });
+    const all = real(scaling, "mscale_all_dim", { or: 0, min: 0 });
     return {
       inverse,
       magnitude: yarnMagnitude(scaling, factor, all),
@@ -158,7 +184,7 @@ function yarnScale(factor: Fixed, x: number): Fixed {
 
 function yarnMagnitude(scaling: Config, factor: Fixed, all: number): Fixed {
   if (lookUp(scaling, "attention_factor") !== undefined) return fixed(real(scaling, "attention_factor"));
-  const mscale = real(scaling, "mscale", { or: 0, signed: true });
+  const mscale = real(scaling, "mscale", { or: 0, min: 0 });
   if (mscale !== 0 && all !== 0) return divide(yarnScale(factor, mscale), yarnScale(factor, all));
   return yarnScale(factor, 1);
 }

@@ -1,5 +1,5 @@
 /** Windows that a config gives layer by layer. */
-import { type Config, count, flag, list, lookUp, refuseConfig, refuseIf } from "../config.ts";
+import { type Config, count, flag, list, refuseConfig, refuseIf } from "../config.ts";
 
 /** The window of a layer, as a part of its attention. */
 export type WindowOf = (layer: number) => { readonly window?: number };
@@ -26,13 +26,13 @@ export function layerTypes(config: Config, layers: number): WindowOf | undefined
  * layers it means without.
  */
 export function listedWindows(config: Config, layers: number): WindowOf {
-  const used = flag(config, "use_sliding_window", false);
-  const listed = layerTypes(used ? config : { ...config, values: { ...config.values, sliding_window: null } }, layers);
-  if (!used) return () => ({});
-  refuseIf(
-    lookUp(config, "layer_types") === undefined,
-    config,
-    "has use_sliding_window, but no layer_types that say on which layers",
-  );
-  return listed ?? (() => ({}));
+  const types = list(config, "layer_types") ?? [];
+  if (flag(config, "use_sliding_window", false)) {
+    const listed = layerTypes(config, layers);
+    if (listed) return listed;
+    refuseIf(true, config, "has use_sliding_window, but no layer_types that say on which layers");
+  }
+  if (types.includes("sliding_attention"))
+    refuseConfig(config, "has sliding layer_types, but use_sliding_window is false");
+  return () => ({});
 }

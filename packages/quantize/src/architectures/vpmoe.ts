@@ -18,7 +18,20 @@ import {
   share,
   table,
 } from "../config.ts";
-import { divide, exp, f32Bits, fixed, ln, multiply, sigmoid, toF32, toF32Bits, toTurns } from "../fixed-point.ts";
+import { QuantizeError } from "../errors.ts";
+import {
+  divide,
+  exp,
+  type Fixed,
+  f32Bits,
+  fixed,
+  ln,
+  multiply,
+  sigmoid,
+  toF32,
+  toF32Bits,
+  toTurns,
+} from "../fixed-point.ts";
 import type { Family, Lowered, Rules } from "../lowering.ts";
 import { alibiRules, SLOPES } from "./alibi.ts";
 import { contextOf, linear, rmsNorm, stackOf } from "./parts.ts";
@@ -225,7 +238,7 @@ function frequencyRules(config: Config, headSize: number): Rules {
       kind: "derived",
       from: [`grapem_log_freq_scale=${scale}`],
       inputs: [whole("rotary_pos_emb.log_freq", headSize / 2)],
-      compute: ([values]) => Array.from(values ?? [], (value) => toTurns(exp(divide(fixed(value), fixed(scale))))),
+      compute: ([values]) => Array.from(values ?? [], (value) => toTurns(frequency(value, scale))),
     }),
   };
 }
@@ -242,6 +255,17 @@ function sharedBias(model: Config, moe: Config, width: number): NonNullable<Lowe
   const first = flag(moe, "first_layer_dense", false) ? 1 : 0;
   const layers = Array.from({ length: layerCount(model, "num_layers") - first }, (_, i) => i + first);
   return [{ name: `${LAYER}.mlp.shared_experts.linear_fc2.bias`, shape: [width], layers }];
+}
+
+/** A wave of e^±32 radians a position is no position; far beyond, its exponential would not end. */
+function frequency(logarithm: number, scale: number): Fixed {
+  if (Math.abs(logarithm / scale) > 32)
+    throw new QuantizeError(
+      "value",
+      `rotary_pos_emb.log_freq holds ${logarithm}, which is no frequency`,
+      "rotary_pos_emb.log_freq",
+    );
+  return exp(divide(fixed(logarithm), fixed(scale)));
 }
 
 function ffnsOf(

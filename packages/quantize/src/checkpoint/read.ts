@@ -48,7 +48,7 @@ export interface RowBlock {
 /** Refuses a dtype that holds no floats to quantize. */
 export function assertFloat({ name, dtype, file }: StoredTensor): void {
   if (Object.hasOwn(DECODERS, dtype)) return;
-  const quantized = /^(F[468]|I8|U8)/.test(dtype);
+  const quantized = /^(F4|F6_|F8_|I8$|U8$)/.test(dtype);
   throw new QuantizeError(
     quantized ? "unsupported" : "tensor",
     `tensor ${name} in ${file} is ${dtype}; F32, F16 or BF16 is needed${quantized ? ": give the checkpoint from before it was quantized" : ""}`,
