@@ -9,6 +9,8 @@ export interface Report {
   readonly ink: Ink;
   /** Commentary: neither with `--json` nor with `--quiet`. */
   readonly say: (line?: string) => void;
+  /** Commentary as it comes, without a line end. */
+  readonly tell: (text: string) => void;
   /** What the command is for, as it comes and without a line end (generated text): not with `--json`. */
   readonly put: (text: string) => void;
   /** Commentary on stderr, for commands whose stdout is for others to read. */
@@ -41,6 +43,9 @@ export function createReport(
     ink: inkFor(stdout),
     say: (line = "") => {
       if (!json && !quiet) write(`${line}\n`);
+    },
+    tell: (text) => {
+      if (!json && !quiet) write(text);
     },
     put: (text) => {
       if (!json) write(text);

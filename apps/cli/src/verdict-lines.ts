@@ -17,36 +17,36 @@ const NAMES: Readonly<Record<RuleId, string>> = {
 
 /** What holding each rule means, in a few words. */
 const MEANINGS: Readonly<Record<RuleId, string>> = {
-  V0: "one encoding: names in order, aligned, zero padding, no gap, no rest",
-  V1: "the compute program is known and has exactly its tensors",
+  V0: "one encoding: ordered names, aligned, zero padding, no gap",
+  V1: "a known compute program with exactly its tensors",
   V2: "the STX gate stands first and binds numerics and policy",
-  V3: "every chunk, tensor and component recomputes to its sub-root",
-  V4: "nothing but data: no unknown section, no code, no reference",
+  V3: "every chunk, tensor and component recomputes",
+  V4: "data alone: no unknown section, no code, no reference",
   V5: "each section lies in its lane",
   V6: "the root recomputes",
   V7: "numerics, policy and metadata are bound by the root",
 };
 
-/** One line a rule, then what the whole is worth. */
-export function verdictLines(verification: Verification, ink: Ink): readonly string[] {
-  const { rules, root, integrity, authenticity, coverage } = verification;
-  const trust =
-    authenticity === "unproven"
-      ? `${authenticity} ${ink.dim("(consistent, but nobody vouches for it: compare the root, or --expected-root)")}`
-      : authenticity;
+/** One line a rule. */
+export function ruleLines({ rules }: Verification, ink: Ink): readonly string[] {
+  return rules.map((rule) => {
+    const name = `${ink.bold(rule.id)} ${NAMES[rule.id].padEnd(21)}`;
+    if (rule.ok) return `${name}${ink.green("holds")}   ${ink.dim(meaningOf(rule.id, rule.replayed))}`;
+    if (rule.code === "not-reached") return `${name}${ink.yellow("open")}    ${ink.dim(rule.message)}`;
+    const place = rule.at === undefined || rule.message.includes(rule.at) ? "" : `, at ${rule.at}`;
+    return `${name}${ink.red("BROKEN")}  ${rule.message} [${rule.code}${place}]`;
+  });
+}
+
+/** What the whole is worth: integrity, authenticity, coverage. */
+export function worthLines({ integrity, authenticity, coverage }: Verification, ink: Ink): readonly string[] {
+  const shade = integrity === "broken" ? ink.red : integrity === "whole" ? ink.green : ink.yellow;
+  const hint =
+    authenticity === "unproven" ? ` ${ink.dim("(consistent, but nobody vouches for it: pin the root)")}` : "";
   return [
-    ...rules.map((rule) => {
-      const name = `${ink.bold(rule.id)} ${NAMES[rule.id].padEnd(22)}`;
-      if (rule.ok) return `${name}${ink.green("holds")}   ${ink.dim(meaningOf(rule.id, rule.replayed))}`;
-      if (rule.code === "not-reached") return `${name}${ink.yellow("open")}    ${ink.dim(rule.message)}`;
-      const place = rule.at === undefined || rule.message.includes(rule.at) ? "" : `, at ${rule.at}`;
-      return `${name}${ink.red("BROKEN")}  ${rule.message} [${rule.code}${place}]`;
-    }),
-    "",
-    `integrity     ${integrity === "broken" ? ink.red(integrity) : integrity === "whole" ? ink.green(integrity) : ink.yellow(integrity)}`,
-    `authenticity  ${trust}`,
+    `integrity     ${shade(integrity)}`,
+    `authenticity  ${authenticity}${hint}`,
     `coverage      ${formatCount(coverage.chunks)} of ${formatCount(coverage.total)} chunks`,
-    `root          ${root === undefined ? ink.dim("none that recomputes") : ink.bold(root)}`,
   ];
 }
 
@@ -57,5 +57,5 @@ export function verdictJson({ ok, rules, root, integrity, authenticity, coverage
 
 function meaningOf(id: RuleId, replayed: boolean | undefined): string {
   if (replayed === undefined) return MEANINGS[id];
-  return `${MEANINGS[id]}; ${replayed ? "the golden prompts gave their sealed logits, bit for bit" : "golden prompts not replayed"}`;
+  return `${MEANINGS[id]}; ${replayed ? "golden logits replayed bit for bit" : "golden prompts not replayed"}`;
 }

@@ -284,6 +284,7 @@ describe("demo", () => {
     const out = join(folder, "kept.s7l");
     const shown = objectOf(await s7l(["demo", "--out", out, "--json"]));
     expect(shown).toMatchObject({ ok: true, root });
+    expect(await s7l(["verify", out, "--no-replay", "-q"])).toEqual({ code: 0, stdout: `${root}\n`, stderr: "" });
     expect((await readFile(out)).equals(await readFile(file))).toBe(true);
   });
 });

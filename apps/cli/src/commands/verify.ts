@@ -5,7 +5,7 @@ import { formatBytes, formatSeconds } from "../quantity.ts";
 import { brokenRule } from "../sealing.ts";
 import { withSource } from "../source.ts";
 import { defineVerb } from "../verb.ts";
-import { verdictJson, verdictLines } from "../verdict-lines.ts";
+import { ruleLines, verdictJson, worthLines } from "../verdict-lines.ts";
 
 export const verify = defineVerb({
   summary: "an artifact by every rule, V0 to V7, each with its verdict",
@@ -50,7 +50,10 @@ export const verify = defineVerb({
       json: verdictJson(verification),
       ...(verification.ok && verification.root !== undefined ? { brief: verification.root } : {}),
       lines: [
-        ...verdictLines(verification, report.ink),
+        ...ruleLines(verification, report.ink),
+        "",
+        ...worthLines(verification, report.ink),
+        `root          ${verification.root === undefined ? "none that recomputes" : report.ink.bold(verification.root)}`,
         report.ink.dim(`${file}, ${formatBytes(size)}, in ${formatSeconds(performance.now() - started)}`),
       ],
     });
