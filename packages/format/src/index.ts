@@ -61,6 +61,7 @@ export {
   VERSION,
   writeHeader,
 } from "./header.ts";
+export { builtin } from "./host.ts";
 export {
   alignUp,
   type DataLayout,

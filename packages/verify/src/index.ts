@@ -1,4 +1,5 @@
 export { type Coverage, isVerifiedArtifact, type VerifiedArtifact } from "./artifact.ts";
+export type { CheckSignature, Sealed, SignatureVerdict, Signed } from "./authenticity.ts";
 export type { ChunkCache } from "./cache/chunk-cache.ts";
 export { memoryCache } from "./cache/memory-cache.ts";
 export { openOpfsCache, opfsCache } from "./cache/opfs-cache.ts";
@@ -9,6 +10,7 @@ export type { RuleVerdict } from "./ledger.ts";
 export { checkProof, type Proven } from "./proof/check-proof.ts";
 export { ProofError, type ProofErrorCode } from "./proof/proof.ts";
 export { type ProofRequest, prove } from "./proof/prove.ts";
+export { SignatureError, type SignatureErrorCode } from "./signature/errors.ts";
 export {
   type OpenOptions,
   openVerified,

@@ -4,12 +4,14 @@
 import { type ByteSource, equalBytes, startSectionDigest, toHex } from "@s7l/format";
 import { ahead } from "./ahead.ts";
 import type { Coverage, VerifiedArtifact } from "./artifact.ts";
+import { judgeSignature, type SignatureOptions, type SignatureVerdict } from "./authenticity.ts";
 import type { ChunkCache } from "./cache/chunk-cache.ts";
 import { entryOf } from "./envelope.ts";
 import { refuse, VerifyError } from "./errors.ts";
 import { type Front, verifyFront } from "./front.ts";
 import { Ledger, type RuleVerdict } from "./ledger.ts";
 import { equalDigests, sealedGoldens } from "./rules/v6-replay.ts";
+import { SignatureError } from "./signature/errors.ts";
 
 /** Token ids of the golden prompts. */
 export type Prompts = readonly (readonly number[])[];
@@ -17,7 +19,7 @@ export type Prompts = readonly (readonly number[])[];
 /** Runs the prompts and gives the digest of each one's logits; the runtime's `replayGolden`. */
 export type Replay = (artifact: VerifiedArtifact, prompts: Prompts) => Promise<readonly Uint8Array[]>;
 
-export interface OpenOptions {
+export interface OpenOptions extends SignatureOptions {
   /** The root that the artifact must have: 32 bytes, or their hexadecimal form. Anything else refuses every artifact. */
   readonly expectedRoot?: Uint8Array | string;
   readonly signal?: AbortSignal;
@@ -37,7 +39,7 @@ export interface VerifyOptions extends OpenOptions {
 }
 
 export interface Verification {
-  /** Every rule holds for what was read. */
+  /** Every rule holds for what was read, and so does the signature where one was given or required. */
   readonly ok: boolean;
   /** R in hexadecimal, or undefined where the file has none that recomputes. */
   readonly root: string | undefined;
@@ -45,8 +47,13 @@ export interface Verification {
   readonly rules: readonly RuleVerdict[];
   /** `whole`: every byte was checked. `partial`: all that was asked for. `broken`: a rule is. */
   readonly integrity: "whole" | "partial" | "broken";
-  /** A consistent file is not yet an authentic one: `pinned` where the caller's root was met, else `unproven`. */
-  readonly authenticity: "pinned" | "unproven";
+  /**
+   * A consistent file is not yet an authentic one: `signed` where a signature was given and holds, `refused` where it does not
+   * or is missing though required, `pinned` where the caller's root was met, else `unproven`.
+   */
+  readonly authenticity: "signed" | "pinned" | "unproven" | "refused";
+  /** The verdict on the signature, where one was given or required, and the root stands. */
+  readonly signature?: SignatureVerdict;
   readonly coverage: Coverage;
   /** Present exactly when `ok`. */
   readonly artifact?: VerifiedArtifact;
@@ -59,27 +66,32 @@ export interface Verification {
 export async function verify(source: ByteSource, options: VerifyOptions = {}): Promise<Verification> {
   const ledger = new Ledger();
   let front: Front | undefined;
+  let signature: SignatureVerdict | undefined;
   try {
     front = await verifyFront(source, options, ledger);
+    signature = await judgeSignature(front.artifact.root, front.source, options);
     await verifyTree(front, options, ledger);
     await verifyTensors(front, options, ledger);
-    await replayGoldens(front, options, ledger);
+    // What nobody vouches for is still inspected, but not run.
+    await replayGoldens(front, signature?.ok === false ? withoutReplay(options) : options, ledger);
     await front.source.assertUnchanged?.();
-    return verdict(ledger, front, options);
+    return verdict(ledger, front, options, signature);
   } catch (error) {
     if (!(error instanceof VerifyError)) throw error;
-    return verdict(ledger, front, options, error);
+    return verdict(ledger, front, options, signature, error);
   }
 }
 
 /**
  * Opens an artifact for lazy use: all is verified that needs no tensor, and each tensor is when it is read. Throws
- * VerifyError with the rule that is broken.
+ * VerifyError with the rule that is broken, or SignatureError.
  */
 export async function openVerified(source: ByteSource, options: OpenOptions = {}): Promise<VerifiedArtifact> {
   const ledger = new Ledger();
-  const { artifact } = await verifyFront(source, options, ledger);
+  const { artifact, source: guarded } = await verifyFront(source, options, ledger);
   ledger.check("V6", () => sealedGoldens(artifact.golden));
+  const signature = await judgeSignature(artifact.root, guarded, options);
+  if (signature?.ok === false) throw new SignatureError(signature.code, signature.message);
   return artifact;
 }
 
@@ -136,15 +148,39 @@ async function replayGoldens({ artifact }: Front, { replay, expert }: VerifyOpti
   ledger.settle("V6");
 }
 
-function verdict(ledger: Ledger, front: Front | undefined, options: VerifyOptions, error?: VerifyError): Verification {
+function withoutReplay({ replay: _, ...rest }: VerifyOptions): VerifyOptions {
+  return rest;
+}
+
+function verdict(
+  ledger: Ledger,
+  front: Front | undefined,
+  options: VerifyOptions,
+  signature: SignatureVerdict | undefined,
+  error?: VerifyError,
+): Verification {
   const coverage = front?.artifact.coverage() ?? { chunks: 0, total: 0 };
+  const ok = error === undefined && signature?.ok !== false;
   return {
-    ok: error === undefined,
+    ok,
     root: front && toHex(front.artifact.root),
     rules: ledger.verdicts(),
     integrity: error ? "broken" : coverage.chunks === coverage.total ? "whole" : "partial",
-    authenticity: error === undefined && options.expectedRoot !== undefined ? "pinned" : "unproven",
+    authenticity: authenticityOf(options, signature, error),
+    ...(signature ? { signature } : {}),
     coverage,
-    ...(error === undefined && front ? { artifact: front.artifact } : {}),
+    ...(ok && front ? { artifact: front.artifact } : {}),
   };
+}
+
+/** A signature is one of a root; it says nothing about a file whose bytes are not under it. */
+function authenticityOf(
+  { expectedRoot }: VerifyOptions,
+  signature: SignatureVerdict | undefined,
+  error: VerifyError | undefined,
+): Verification["authenticity"] {
+  if (signature?.ok === false) return "refused";
+  if (error) return "unproven";
+  if (signature) return "signed";
+  return expectedRoot === undefined ? "unproven" : "pinned";
 }

@@ -1,0 +1,65 @@
+import type { CheckSignature, Sealed, Signed } from "../authenticity.ts";
+import { checkBundle, parseBundle } from "./bundle.ts";
+import { refuse } from "./errors.ts";
+import { checkMinisign, MINISIGN_MARK, minisignKeyName, parseMinisign } from "./minisign.ts";
+import { keyHint, type PublicKey } from "./public-key.ts";
+import { rootStatement } from "./root-statement.ts";
+import { checkStatement, parseStatement } from "./statement.ts";
+
+/** No signature file is longer. */
+const LONGEST = 1 << 20;
+
+export interface Signature {
+  /** The signature file: an OpenSSF Model Signing bundle or a minisign signature. */
+  readonly signature: Uint8Array;
+  /** The signer's key, from `readPublicKey`. */
+  readonly key: PublicKey;
+  /** The artifact's file name, for bundles that sign a folder. */
+  readonly name?: string;
+}
+
+/**
+ * A check to give to `verify` or `openVerified` as `signature`. It throws SignatureError for a signature that does not hold,
+ * of another artifact, or in any form but the one that its signer would write.
+ */
+export function signedBy({ signature, key, name }: Signature): CheckSignature {
+  return async (sealed) => {
+    if (signature.length > LONGEST) refuse("signature-form", `the signature file has ${signature.length} bytes`);
+    return startsWith(signature, MINISIGN_MARK)
+      ? checkMinisignFile(signature, key, sealed)
+      : checkBundleFile(signature, key, sealed, name);
+  };
+}
+
+function checkMinisignFile(file: Uint8Array, key: PublicKey, sealed: Sealed): Signed {
+  if (key.kind !== "ed25519") return refuse("key-kind", "the signature is by minisign, and needs an Ed25519 key");
+  const given = parseMinisign(textOf(file));
+  checkMinisign(given, key, rootStatement(sealed));
+  return { kind: "minisign", key: minisignKeyName(given.id), comment: given.comment };
+}
+
+async function checkBundleFile(
+  file: Uint8Array,
+  key: PublicKey,
+  sealed: Sealed,
+  name: string | undefined,
+): Promise<Signed> {
+  if (key.kind !== "p256") return refuse("key-kind", "the signature is a model signing bundle, and needs a P-256 key");
+  const bundle = parseBundle(file);
+  checkBundle(bundle, key);
+  // Read only now: what nobody signed is not worth a look.
+  await checkStatement(parseStatement(bundle.payload), { ...sealed, name });
+  return { kind: "oms", key: keyHint(key) };
+}
+
+function startsWith(bytes: Uint8Array, mark: string): boolean {
+  return mark.split("").every((character, i) => bytes[i] === character.charCodeAt(0));
+}
+
+function textOf(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    return refuse("signature-form", "the signature file is not text", cause);
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Signs an artifact: a model signing bundle by P-256, a minisign signature by Ed25519. Both are deterministic, so the same key
+ * signs the same artifact by the same bytes.
+ */
+import { ed25519 } from "@noble/curves/ed25519.js";
+import { p256 } from "@noble/curves/nist.js";
+import { concatBytes, sha256, toHex } from "@s7l/format";
+import { toBase64 } from "../signature/base64.ts";
+import { BUNDLE_TYPE, PAYLOAD_TYPE, preAuthEncoding } from "../signature/bundle.ts";
+import { refuse } from "../signature/errors.ts";
+import { MINISIGN_MARK, minisignComment, minisignKeyName, minisignMessage } from "../signature/minisign.ts";
+import { keyHint } from "../signature/public-key.ts";
+import { rootLine, rootStatement, type SignedRoot } from "../signature/root-statement.ts";
+import { PREDICATE_TYPE, ROOT_ANNOTATION, STATEMENT_TYPE } from "../signature/statement.ts";
+import type { PrivateKey } from "./private-key.ts";
+
+/** An artifact to sign: one that was verified. */
+export interface Signable extends SignedRoot {
+  /** Its file name: what the bundle calls the model. */
+  readonly name: string;
+  /** SHA-256 of all its bytes; asked for only by bundles, for the stock tool. */
+  readonly digest: () => Promise<Uint8Array>;
+}
+
+export interface SignOptions {
+  readonly key: PrivateKey;
+  /** One line that minisign shows and vouches for. Default: the root statement. */
+  readonly comment?: string;
+}
+
+/** The signature file's bytes. Throws SignatureError `signature-form` for a comment of several lines. */
+export async function sign(artifact: Signable, { key, comment }: SignOptions): Promise<Uint8Array> {
+  const text =
+    key.kind === "p256"
+      ? signBundle(artifact, await artifact.digest(), key)
+      : signMinisign(artifact, comment ?? rootLine(artifact), key);
+  return new TextEncoder().encode(text);
+}
+
+function signBundle(artifact: Signable, digest: Uint8Array, key: PrivateKey & { kind: "p256" }): string {
+  const statement = {
+    _type: STATEMENT_TYPE,
+    subject: [{ name: artifact.name, digest: { sha256: toHex(sha256(digest)) } }],
+    predicateType: PREDICATE_TYPE,
+    predicate: {
+      // "." is the stock tool's name for a model that is one file.
+      resources: [
+        {
+          name: ".",
+          digest: toHex(digest),
+          algorithm: "sha256",
+          annotations: { [ROOT_ANNOTATION]: rootLine(artifact) },
+        },
+      ],
+      serialization: { method: "files", hash_type: "sha256", allow_symlinks: false, ignore_paths: [] },
+    },
+  };
+  const payload = new TextEncoder().encode(JSON.stringify(statement));
+  const sig = p256.sign(preAuthEncoding(payload), key.secret, { prehash: true, format: "der" });
+  const bundle = {
+    mediaType: BUNDLE_TYPE,
+    verificationMaterial: { publicKey: { hint: keyHint(key.public) }, tlogEntries: [] },
+    dsseEnvelope: {
+      payload: toBase64(payload),
+      payloadType: PAYLOAD_TYPE,
+      signatures: [{ sig: toBase64(sig), keyid: "" }],
+    },
+  };
+  return `${JSON.stringify(bundle)}\n`;
+}
+
+function signMinisign(artifact: Signable, comment: string, key: PrivateKey & { kind: "ed25519" }): string {
+  if (/[\r\n]/.test(comment) || comment.length > 1024)
+    refuse("signature-form", "a comment is one line of at most 1024 characters");
+  const { id } = key.public;
+  const signature = ed25519.sign(minisignMessage(rootStatement(artifact), true), key.secret);
+  const head = concatBytes(Uint8Array.of(0x45, 0x44), id, signature);
+  const whole = ed25519.sign(minisignComment(signature, comment), key.secret);
+  return [
+    `${MINISIGN_MARK}signature by key ${minisignKeyName(id)}`,
+    toBase64(head),
+    `trusted comment: ${comment}`,
+    `${toBase64(whole)}\n`,
+  ].join("\n");
+}
