@@ -21,7 +21,7 @@ export function createLexicalRouter(table: LexicalTable): () => RouteCursor {
     triggers: domain.triggers.map((trigger) => binary(new TextEncoder().encode(trigger))),
   }));
   const route = (window: string): number => {
-    const whole = withoutCutCharacters(window);
+    const whole = withoutCutCharacter(window);
     const lower = lowercase(whole);
     const match = domains.find(
       ({ triggers, caseInsensitive, digitPercentAbove }) =>
@@ -47,12 +47,12 @@ function binary(bytes: Uint8Array): string {
   return text;
 }
 
-/** Leaves out the rest of a character before the window's first and the start of one after its last. */
-function withoutCutCharacters(window: string): string {
-  return window.replace(CUT_AT_START, "").replace(CUT_AT_END, "");
-}
+/**
+ * Leaves out the start of a character after the window's last whole one. The rest of one before its first needs no care: it
+ * begins no character, so it is not counted, and no trigger begins with it.
+ */
+const withoutCutCharacter = (window: string): string => window.replace(CUT_AT_END, "");
 
-const CUT_AT_START = /^[\x80-\xbf]+/;
 const CUT_AT_END = /(?:[\xc0-\xff]|[\xe0-\xff][\x80-\xbf]|[\xf0-\xff][\x80-\xbf]{2})$/;
 
 /** ASCII only: `toLowerCase` would change bytes of other characters. */

@@ -1,7 +1,7 @@
 import { randomWords } from "@s7l/fixtures";
 import { describe, expect, test } from "vitest";
 import type { Logits } from "./engine.ts";
-import { createSampler, likeliest, type SamplerOptions } from "./sampler.ts";
+import { best, createSampler, draw, likeliest, type SamplerOptions } from "./sampler.ts";
 
 /** Everything off: plain sampling from the softmax. */
 const PLAIN: SamplerOptions = { temperature: 1, topK: 0, topP: 1, minP: 0 };
@@ -98,22 +98,11 @@ describe("the shares of ids follow the softmax", () => {
   });
 });
 
-test("many candidates are ordered as few are", () => {
+test.each([1, 2, 40, 255, 256, 257, 999, 1000, 5000])("the best %i ids are in order, ties by the lowest", (count) => {
   const next = randomWords(5);
-  const logits = row(
-    Array.from({ length: 1000 }, () => (next() % 512) - 256),
-    -5,
-  );
-  // The same 40 ids, once by insertion and once by sorting the vocabulary and cutting at min-p.
-  const few = new Set(draws(logits, { ...PLAIN, topK: 256, temperature: 100 }, 20_000));
-  const order = Array.from(logits.mantissas.keys()).sort(
-    (a, b) => (logits.mantissas[b] ?? 0) - (logits.mantissas[a] ?? 0) || a - b,
-  );
-  expect(few).toEqual(new Set(order.slice(0, 256)));
-  for (const topK of [1, 2, 255, 256, 257, 999]) {
-    const cut = order.slice(0, topK);
-    for (const id of draws(logits, { ...PLAIN, topK, temperature: 100, seed: topK }, 200)) expect(cut).toContain(id);
-  }
+  const values = Array.from({ length: 1000 }, () => (next() % 64) - 32);
+  const order = values.map((value, id) => ({ value, id })).sort((a, b) => b.value - a.value || a.id - b.id);
+  expect(best(values, count)).toEqual(order.slice(0, count).map(({ id }) => id));
 });
 
 test("the same seed gives the same ids, another seed others", () => {
@@ -135,6 +124,15 @@ test("a draw is the PCG stream over the integer weights", () => {
   ] as const) {
     expect(draws(nats(values), { ...PLAIN, seed: 42 }, 3)).toEqual(high.map((at) => (at < share ? 0 : 1)));
   }
+});
+
+test("each unit of weight is one draw's", () => {
+  const drawn = [0, 1, 2, 3, 4, 5].map((at) => draw([1, 0, 3, 2], () => at));
+  expect(drawn).toEqual([0, 2, 2, 2, 3, 3]);
+  draw([1, 0, 3, 2], (limit) => {
+    expect(limit).toBe(6);
+    return 0;
+  });
 });
 
 test("only values count, not how mantissa and exponent share them", () => {

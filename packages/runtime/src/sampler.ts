@@ -96,8 +96,8 @@ export function likeliest(values: ArrayLike<number>): number {
   return found;
 }
 
-/** The ids of the `count` largest values, largest first. */
-function best(values: ArrayLike<number>, count: number): readonly number[] {
+/** The ids of the `count` largest values, largest first, ties by the lowest id. */
+export function best(values: ArrayLike<number>, count: number): readonly number[] {
   const order = (a: number, b: number): number => (values[b] ?? 0) - (values[a] ?? 0) || a - b;
   if (count > 256)
     return Array.from({ length: values.length }, (_, id) => id)
@@ -144,8 +144,8 @@ function keepMinP(probabilities: readonly number[], p: number): readonly number[
   return probabilities.filter((q, i) => i === 0 || q >= p * pow2(14));
 }
 
-/** Index i with probability weights[i] / sum. */
-function draw(weights: readonly number[], below: (limit: number) => number): number {
+/** Index i with probability weights[i] / sum; `below(n)` gives an integer in [0, n). */
+export function draw(weights: readonly number[], below: (limit: number) => number): number {
   const at = below(weights.reduce((sum, w) => sum + w, 0));
   let sum = 0;
   return weights.findIndex((w) => {
