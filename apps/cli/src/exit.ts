@@ -7,7 +7,15 @@ import { S7lError } from "@s7l/format";
 export type ExitCode = 0 | 1 | 2;
 
 /** Codes that say nothing about the input's worth: it could not be read, or the question was wrong. */
-const NOT_JUDGED: ReadonlySet<string> = new Set(["usage", "option", "engine", "io", "checkpoint", "interrupted"]);
+const NOT_JUDGED: ReadonlySet<string> = new Set([
+  "usage",
+  "option",
+  "engine",
+  "io",
+  "checkpoint",
+  "shard",
+  "interrupted",
+]);
 
 /** What failed, for people and for `--json`. */
 export interface Failure {

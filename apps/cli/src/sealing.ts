@@ -4,8 +4,8 @@
  */
 import { stat } from "node:fs/promises";
 import { type ByteSource, spanLayout, tensorPlan, type WeightSource } from "@s7l/format";
-import { createFileSink } from "@s7l/format/file";
-import { type GoldenCallback, type Seal, seal } from "@s7l/pack";
+import type { GoldenCallback, Prompts, Seal } from "@s7l/pack";
+import { type FinishOptions, mergeShards, sealFile } from "@s7l/pack/file";
 import { goldenPrompts, replayGolden } from "@s7l/runtime";
 import { type Verification, verify } from "@s7l/verify";
 import { CliError } from "./errors.ts";
@@ -20,36 +20,81 @@ export interface SealedFile extends Seal {
   readonly verification: Verification | undefined;
 }
 
+/** How weights become a file. */
+export interface SealSettings extends Watch {
+  /** Verifies the finished artifact by every rule, golden prompts included, before it gets its name. */
+  readonly check: boolean;
+  /** What progress calls it. */
+  readonly step: string;
+  /** What the weights are read from, as a hash: a run that was interrupted is gone on with only from the same. */
+  readonly source?: Uint8Array;
+  /** Tensors in flight. */
+  readonly concurrency?: number;
+}
+
 /**
- * Seals weights into the file `out`, which appears whole or not at all. With `check` the finished artifact is verified by every
- * rule, golden prompts included, before it gets its name.
+ * Seals weights into the file `out`, which appears whole or not at all. A run that was killed after some seconds left `out`.parts,
+ * from which the next one goes on.
  */
-export async function sealArtifact(
-  weights: WeightSource,
-  out: string,
-  { progress, signal, check, step }: Watch & { readonly check: boolean; readonly step: string },
-): Promise<SealedFile> {
+export async function sealArtifact(weights: WeightSource, out: string, settings: SealSettings): Promise<SealedFile> {
   if (await isFolder(out)) throw new CliError("io", `${out} is a folder; give the name of a file`, out);
-  const sink = await createFileSink(out);
+  const { progress, step, signal, source, concurrency } = settings;
+  const { finish, ending } = ends(weights, settings);
   try {
-    const prompts = goldenPrompts(weights);
-    const sealed = await seal(weights, sink, {
-      prompts,
-      golden: goldenOf({ progress, signal }),
+    const sealed = await sealFile(weights, out, {
+      ...ending,
       onProgress: (done, total) => progress.show(step, done, total),
       signal,
+      ...(source ? { source } : {}),
+      ...(concurrency === undefined ? {} : { concurrency }),
     });
-    const source = { size: sealed.size, read: sink.read };
-    const verification = check ? await verifyWhole(source, { progress, signal }) : undefined;
-    if (verification && !verification.ok)
-      throw new CliError("refused", `what was sealed does not verify: ${brokenRule(verification)}`);
-    signal.throwIfAborted();
-    await sink.commit();
-    return { ...sealed, prompts: prompts.length, verification };
+    return finish(sealed);
   } finally {
     progress.clear();
-    await sink.abort();
   }
+}
+
+/** Merges the parts in `out`.parts into `out`. */
+export async function mergeArtifact(weights: WeightSource, out: string, settings: SealSettings): Promise<SealedFile> {
+  if (await isFolder(out)) throw new CliError("io", `${out} is a folder; give the name of a file`, out);
+  const { progress, step, signal, source } = settings;
+  const { finish, ending } = ends(weights, settings);
+  try {
+    const sealed = await mergeShards(weights, out, {
+      ...ending,
+      onProgress: (done, total) => progress.show(step, done, total),
+      signal,
+      ...(source ? { source } : {}),
+    });
+    return finish(sealed);
+  } finally {
+    progress.clear();
+  }
+}
+
+/** The end of a seal: goldens from the runtime, and the check before the name. */
+function ends(weights: WeightSource, { progress, signal, check }: SealSettings) {
+  const prompts = goldenPrompts(weights);
+  const verifications: Verification[] = [];
+  const ending: FinishOptions & { readonly prompts: Prompts } = {
+    prompts,
+    golden: goldenOf({ progress, signal }),
+    accept: async (artifact) => {
+      if (check) {
+        const verification = await verifyWhole(artifact, { progress, signal });
+        if (!verification.ok)
+          throw new CliError("refused", `what was sealed does not verify: ${brokenRule(verification)}`);
+        verifications.push(verification);
+      }
+      signal.throwIfAborted();
+    },
+  };
+  const finish = (sealed: Seal): SealedFile => ({
+    ...sealed,
+    prompts: prompts.length,
+    verification: verifications[0],
+  });
+  return { ending, finish };
 }
 
 /** Every rule, with the golden prompts replayed. */

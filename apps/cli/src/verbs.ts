@@ -42,6 +42,10 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: "what a file holds: an artifact (v1, v2 too) or safetensors",
     load: () => import("./commands/inspect.ts").then(({ inspect }) => inspect),
   },
+  checkpoint: {
+    summary: "sharded safetensors: collect, lint, index, manifest, verify",
+    load: () => import("./commands/checkpoint.ts").then(({ checkpoint }) => checkpoint),
+  },
   plan: {
     summary: "what a model is before it exists: parameters, bytes, cache, training budget",
     load: () => import("./commands/plan.ts").then(({ plan }) => plan),

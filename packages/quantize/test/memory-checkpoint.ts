@@ -1,5 +1,5 @@
 /** A test tool: safetensors files and checkpoints made in memory. */
-import { concatBytes, memorySource, tensorPlan } from "@s7l/format";
+import { concatBytes, memorySource, sha256, tensorPlan } from "@s7l/format";
 import type { Checkpoint } from "../src/checkpoint/checkpoint.ts";
 import { readSafetensors, type StoredTensor } from "../src/checkpoint/safetensors.ts";
 import { whole } from "../src/checkpoint/view.ts";
@@ -52,6 +52,7 @@ export async function memoryCheckpoint(
     config: { place: "config.json", values: config },
     tensors: new Map(stored.map((tensor): [string, StoredTensor] => [tensor.name, tensor])),
     files,
+    identity: sha256(new TextEncoder().encode(JSON.stringify(Object.keys(tensors)))),
     assertUnchanged: async () => {},
     close: async () => {},
   };

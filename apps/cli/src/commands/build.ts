@@ -26,7 +26,13 @@ export const build = defineVerb({
     try {
       const weights = quantize(checkpoint);
       const source = watched(weights, "quantize and seal", { progress, signal });
-      const sealed = await sealArtifact(source, out, { progress, signal, check: true, step: "quantize and seal" });
+      const sealed = await sealArtifact(source, out, {
+        progress,
+        signal,
+        check: true,
+        step: "quantize and seal",
+        source: checkpoint.identity,
+      });
       await checkpoint.assertUnchanged();
       const root = toHex(sealed.root);
       const { family, tensors } = weights.report();

@@ -2,15 +2,23 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { toHex, type WeightSource } from "@s7l/format";
 import { openWeights } from "@s7l/format/file";
+import { parseShard, type Shard } from "@s7l/pack";
+import { sealShard } from "@s7l/pack/file";
+import { goldenPrompts } from "@s7l/runtime";
 import { CliError, refuseUsage } from "../errors.ts";
+import type { ExitCode } from "../exit.ts";
 import { formatBytes, formatSeconds } from "../quantity.ts";
-import { sealArtifact } from "../sealing.ts";
-import { defineVerb } from "../verb.ts";
+import { mergeArtifact, sealArtifact } from "../sealing.ts";
+import { type Context, defineVerb } from "../verb.ts";
 import { withVocabulary } from "../vocabulary.ts";
 
 export const pack = defineVerb({
   summary: "seals a folder of INT8 weights into an artifact, and prints its root (also: seal)",
-  examples: ["s7l pack --weights-dir model/weights/ --vocab model/vocab.json --out model/moe.s7l"],
+  examples: [
+    "s7l pack --weights-dir model/weights/ --vocab model/vocab.json --out model/moe.s7l",
+    "s7l pack --weights-dir model/weights/ --out model/moe.s7l --shard 3/8",
+    "s7l pack --weights-dir model/weights/ --out model/moe.s7l --merge",
+  ],
   positionals: {},
   flags: {
     "weights-dir": { type: "text", hint: "DIR", required: true, description: "what `s7l quantize` wrote" },
@@ -31,20 +39,27 @@ export const pack = defineVerb({
       required: true,
       description: "the artifact; it appears when it is whole",
     },
+    shard: {
+      type: "text",
+      hint: "K/N",
+      description:
+        "seals the K-th of N parts into OUT.parts; /N takes K from the array job (Slurm, Kubernetes, AWS Batch)",
+    },
+    merge: { type: "boolean", description: "joins the parts in OUT.parts" },
   },
   async run({ args, report, progress, signal }) {
     if (args.vocab !== undefined && args.tokenizer !== undefined)
       refuseUsage("--vocab and --tokenizer exclude each other");
+    if (args.shard !== undefined && args.merge) refuseUsage("--shard and --merge exclude each other");
+    const shard = args.shard === undefined ? undefined : parseShard(args.shard, process.env);
     const started = performance.now();
     const weights = await openWeights(args["weights-dir"]);
     try {
       const source = await vocabularyOf(weights, args);
-      const { root, size, prompts } = await sealArtifact(source, args.out, {
-        progress,
-        signal,
-        check: false,
-        step: "seal",
-      });
+      const { identity } = weights;
+      if (shard) return await packShard(source, identity, shard, { args, report, progress, signal });
+      const settings = { progress, signal, check: false, step: args.merge ? "merge" : "seal", source: identity };
+      const { root, size, prompts } = await (args.merge ? mergeArtifact : sealArtifact)(source, args.out, settings);
       report.finish({
         json: { out: args.out, size, root: toHex(root), goldenPrompts: prompts },
         brief: toHex(root),
@@ -59,6 +74,34 @@ export const pack = defineVerb({
     }
   },
 });
+
+async function packShard(
+  weights: WeightSource,
+  source: Uint8Array,
+  shard: Shard,
+  { args: { out }, report, progress, signal }: Context<{ readonly out: string }>,
+): Promise<ExitCode> {
+  const name = `part ${shard.number} of ${shard.of}`;
+  try {
+    const { tensors, resumed, size } = await sealShard(weights, out, {
+      shard,
+      prompts: goldenPrompts(weights),
+      source,
+      onProgress: (done, total) => progress.show(name, done, total),
+      signal,
+    });
+    progress.clear();
+    const kept = resumed > 0 ? `, ${resumed} of them by an earlier run` : "";
+    report.finish({
+      json: { out, shard: shard.number, of: shard.of, tensors, resumed, size },
+      brief: name,
+      lines: [`${name}: ${formatBytes(size)}, ${tensors} tensors sealed${kept}; when all parts are, add --merge`],
+    });
+    return 0;
+  } finally {
+    progress.clear();
+  }
+}
 
 async function vocabularyOf(
   weights: WeightSource,

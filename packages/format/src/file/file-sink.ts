@@ -38,7 +38,7 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
   const folder = dirname(path);
   const temporary = partial ?? join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
   const flags = constants.O_RDWR | constants.O_CREAT | (partial ? 0 : constants.O_EXCL) | (constants.O_NOFOLLOW ?? 0);
-  const handle = await attempt(path, () => open(temporary, flags, 0o600));
+  const handle = await attemptWrite(path, () => open(temporary, flags, 0o600));
   let closed = false;
   let settled = false;
   let { size } = await handle.stat();
@@ -50,23 +50,23 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
   return {
     write: async (offset, bytes) => {
       assertRange(Number.MAX_SAFE_INTEGER, offset, bytes.length);
-      await attempt(path, () => writeAll(handle, offset, bytes));
+      await attemptWrite(path, () => writeAll(handle, offset, bytes));
       size = Math.max(size, offset + bytes.length);
     },
     read: async (offset, length) => {
       assertRange(size, offset, length);
       const bytes = new Uint8Array(length);
-      const { bytesRead } = await attempt(path, () => handle.read(bytes, 0, length, offset));
+      const { bytesRead } = await attemptWrite(path, () => handle.read(bytes, 0, length, offset));
       if (bytesRead !== length) throw new FormatError("io", `${temporary} became shorter while it was written`, path);
       return bytes;
     },
     size: () => size,
     truncate: async (length) => {
-      if (length < size) await attempt(path, () => handle.truncate(length));
+      if (length < size) await attemptWrite(path, () => handle.truncate(length));
       size = Math.min(size, length);
     },
     commit: () =>
-      attempt(path, async () => {
+      attemptWrite(path, async () => {
         await handle.sync();
         await handle.chmod(mode);
         await close();
@@ -82,7 +82,7 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
       if (settled) return;
       settled = true;
       await close();
-      await attempt(path, () => unlink(temporary));
+      await attemptWrite(path, () => unlink(temporary));
     },
   };
 }
@@ -114,7 +114,8 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-async function attempt<T>(path: string, act: () => Promise<T>): Promise<T> {
+/** Does what writes to `path`; a refusal of the file system becomes FormatError `io`, which says why. */
+export async function attemptWrite<T>(path: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (cause) {

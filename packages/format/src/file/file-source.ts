@@ -9,6 +9,8 @@ import { assertRange, type ByteSource } from "../source.ts";
 
 /** An open file. Close it when done. */
 export interface FileSource extends ByteSource {
+  /** Another text when the file is another, or was written to: device, inode, size and time of change. */
+  readonly identity: string;
   readInto(offset: number, target: Uint8Array): Promise<void>;
   assertUnchanged(): Promise<void>;
   close(): Promise<void>;
@@ -95,6 +97,7 @@ function fileSource(handle: FileHandle, path: string, opened: Identity): FileSou
   };
   return {
     size,
+    identity: `${opened.device}-${opened.inode}-${opened.size}-${opened.modified}`,
     readInto,
     read: async (offset, length) => {
       assertRange(size, offset, length);

@@ -9,7 +9,7 @@
 import { mkdir, readFile, rm, rmdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { DOMAIN, equalBytes, FormatError, HASH_SIZE, type PlacedTensor, sha256, toHex } from "@s7l/format";
-import { createFileSink, type FileSink } from "@s7l/format/file";
+import { attemptWrite, createFileSink, type FileSink } from "@s7l/format/file";
 import type { SealedTensor } from "../data.ts";
 import { PackError } from "../errors.ts";
 import { decodePartRecord, encodePartRecord } from "../part-record.ts";
@@ -24,7 +24,7 @@ export const partName = ({ id }: SealPlan, { number, of }: Shard): string =>
   `${toHex(id).slice(0, 16)}-${number}-of-${of}`;
 
 /** Milliseconds between two writings of a record: what a kill may cost. */
-const SAVE_EVERY = 2000;
+const SAVE_EVERY = 5000;
 
 /** An open part. `commit` or `suspend` ends it. */
 export class PartFile {
@@ -57,10 +57,7 @@ export class PartFile {
    */
   static async open(plan: SealPlan, shard: Shard, out: string, saveEvery = SAVE_EVERY): Promise<PartFile> {
     const folder = partsFolder(out);
-    await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new FormatError("io", `${folder} cannot be made: ${reason}`, folder, { cause });
-    });
+    await attemptWrite(out, () => makeFolder(folder));
     const recorded = await readRecord(plan, shard, out);
     const store = await createFileSink(out, { partial: join(folder, `${partName(plan, shard)}.bin`) });
     const part = new PartFile(plan, shard, out, store, saveEvery);
@@ -150,6 +147,14 @@ export class PartFile {
     if (this.saved || this.found) return this.store.suspend();
     await this.store.abort();
     await removePart(this.plan, this.shard, this.out);
+  }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (cause) {
+    if (!(cause instanceof Error && "code" in cause && cause.code === "EEXIST")) throw cause;
   }
 }
 

@@ -8,7 +8,7 @@ import { PartFile } from "./part-file.ts";
 
 /** How a part is written. */
 export interface PartOptions extends PlanOptions, WriteOptions {
-  /** Milliseconds between two records of what is finished; what a kill may cost. Default 2000. */
+  /** Milliseconds between two records of what is finished; what a kill may cost. Default 5000. */
   readonly saveEvery?: number;
 }
 

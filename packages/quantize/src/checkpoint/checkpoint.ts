@@ -4,6 +4,7 @@
  */
 import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { sha256 } from "@s7l/format";
 import { openFileSource } from "@s7l/format/file";
 import type { Config } from "../config.ts";
 import { QuantizeError } from "../errors.ts";
@@ -19,6 +20,8 @@ export interface Checkpoint {
   readonly config: Config;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly files: VocabularyFiles;
+  /** SHA-256 over the files that tensors are read from, as they lie here: another one once a file was written to. */
+  readonly identity: Uint8Array;
   /** Throws FormatError `io` where a file changed since it was opened. */
   assertUnchanged(): Promise<void>;
   close(): Promise<void>;
@@ -46,6 +49,7 @@ export async function openCheckpoint(path: CheckpointPath): Promise<Checkpoint> 
       config: { place: "config.json", values: config },
       tensors,
       files: await readVocabularyFiles(trunk),
+      identity: sha256(new TextEncoder().encode(opened.map(({ identity }) => identity).join("\n"))),
       assertUnchanged: async () => {
         for (const file of opened) await file.assertUnchanged();
       },
