@@ -34,7 +34,8 @@ export function table(
           return last ? cell : i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0);
         })
         .join("  ")
-        .replace(/^/, "  "),
+        .replace(/^/, "  ")
+        .trimEnd(),
     ),
     ...(hidden > 0 ? [ink.dim(`  … and ${hidden} more; --tensors shows all`)] : []),
   ];

@@ -52,10 +52,10 @@ export function planLines(plan: Plan, ink: Ink): readonly string[] {
     ),
     ...table(
       "key-value cache of a session (keys 12 bits in int16, values int8, with scales)",
-      cache.map(({ context, bytes: size }) => [
+      cache.map(({ context, bytes: size, visible }) => [
         `${formatCount(context)} positions`,
         formatCount(size),
-        formatBytes(size),
+        visible < size ? `${formatBytes(size)}; windows see ${formatBytes(visible)} of it` : formatBytes(size),
       ]),
       options,
     ),

@@ -4,7 +4,7 @@
  */
 import { classicTensors } from "../init/classic-tensors.ts";
 import type { Lowered } from "../lowering.ts";
-import { cacheBytes, contextsOf } from "./cache.ts";
+import { type CacheSize, cacheSize, contextsOf } from "./cache.ts";
 import { type GroupTensor, type TensorGroup, tensorGroups } from "./groups.ts";
 import { countParameters, type ParameterCounts } from "./parameters.ts";
 import { type TileFit, tileFit } from "./tiles.ts";
@@ -35,7 +35,7 @@ export interface Plan {
     /** Bytes of an artifact's data without any expert. */
     readonly others: number;
   };
-  readonly cache: readonly { readonly context: number; readonly bytes: number }[];
+  readonly cache: readonly CacheSize[];
   readonly tiles: TileFit;
   /** Parameters that one token is multiplied with: N of 6 · N · D. An embedding that is no head is only looked up. */
   readonly work: Work;
@@ -73,7 +73,7 @@ export function planModel(lowered: Lowered): Plan {
         others: sumOf(groups, (tensor) => (isExpert(tensor) ? 0 : tensor.bytes * tensor.copies)),
       },
     }),
-    cache: contextsOf(fold).map((context) => ({ context, bytes: cacheBytes(fold, context) })),
+    cache: contextsOf(fold).map((context) => cacheSize(fold, context)),
     tiles: tileFit(groups),
     work: { trained: activeNonEmbedding + fold.vocab * headWidth },
     notes,
