@@ -8,7 +8,7 @@ export function listenForInterrupts(): { readonly signal: AbortSignal; readonly 
   const controller = new AbortController();
   const interrupt = (name: NodeJS.Signals): void => {
     if (controller.signal.aborted) process.exit(2);
-    controller.abort(new CliError("interrupted", `stopped by ${name}; nothing was left behind`));
+    controller.abort(new CliError("interrupted", `stopped by ${name} before it was done`));
   };
   for (const name of SIGNALS) process.on(name, interrupt);
   return {

@@ -32,6 +32,17 @@ test("colours what a terminal shows, and nothing else", () => {
   expect(writtenBy({ json: false, quiet: false }, false).out).not.toContain("\u001b");
 });
 
+test("shows a terminal no escape sequence but its own, and gives a pipe every byte", () => {
+  const write = (isTTY: boolean): string => {
+    const out: string[] = [];
+    const stdout = { isTTY, write: (text: string) => out.push(text) };
+    createReport({ stdout, stderr: stdout }, { json: false, quiet: false }, () => {}).put("a\u001b[2Jb");
+    return out.join("");
+  };
+  expect(write(true)).toBe("a\ufffd[2Jb");
+  expect(write(false)).toBe("a\u001b[2Jb");
+});
+
 describe("a failure", () => {
   const failed = (json: boolean) => {
     const out: string[] = [];

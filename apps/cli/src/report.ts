@@ -4,6 +4,7 @@
  */
 import type { Failure } from "./exit.ts";
 import { type Ink, inkFor, type Output } from "./ink.ts";
+import { printable } from "./printable.ts";
 
 export interface Report {
   readonly ink: Ink;
@@ -37,7 +38,8 @@ export function createReport(
 ): Report {
   const write = (text: string, stream = stdout): void => {
     beforeWrite();
-    stream.write(text);
+    // A pipe gets the bytes as they are; a terminal would obey them.
+    stream.write(stream.isTTY ? printable(text) : text);
   };
   return {
     ink: inkFor(stdout),

@@ -261,9 +261,20 @@ describe("inspect", () => {
       code: 1,
       stderr: expect.stringContaining("is neither an artifact"),
     });
-    const empty = join(folder, "empty");
-    await writeFile(empty, "");
-    expect(await s7l(["inspect", empty])).toMatchObject({ code: 1, stderr: expect.stringContaining("[foreign") });
+  });
+
+  test.each([
+    ["nothing", "", "foreign"],
+    ["no more than a name", "S7LM", "V1, "],
+    ["an artifact of version 4", "S7LM\u0000\u0004", "V1, "],
+    ["no more than a name of GGUF", "GGUF", "the file is cut off"],
+  ])("refuses a file of %s in one sentence", async (_, content, message) => {
+    const path = join(folder, "short");
+    await writeFile(path, content);
+    const { code, stderr } = await s7l(["inspect", path]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^s7l inspect: .*\n$/);
+    expect(stderr).toContain(message);
   });
 });
 

@@ -12,6 +12,7 @@ import {
   toHex,
 } from "@s7l/format";
 import { openVerified, type VerifiedArtifact } from "@s7l/verify";
+import { oneLine } from "../printable.ts";
 import { formatBytes, formatCount } from "../quantity.ts";
 import { type DescribeOptions, type Description, plain, table } from "./table.ts";
 
@@ -67,7 +68,7 @@ export async function describeArtifact(source: ByteSource, options: DescribeOpti
     tensors,
   };
   const lines = [
-    `${options.ink.bold(meta.name)}, an S7L artifact of version ${header.version}, ${formatBytes(artifact.size)}`,
+    `${options.ink.bold(oneLine(meta.name))}, an S7L artifact of version ${header.version}, ${formatBytes(artifact.size)}`,
     `root  ${options.ink.bold(json.root)}`,
     ...table(
       "sections",

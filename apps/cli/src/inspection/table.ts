@@ -1,5 +1,6 @@
 /** How a file is described: one object, and lines for people. */
 import type { Ink } from "../ink.ts";
+import { oneLine } from "../printable.ts";
 
 export interface Description {
   readonly json: object;
@@ -21,7 +22,7 @@ export function table(
   rows: readonly (readonly string[])[],
   { ink, all }: DescribeOptions,
 ): readonly string[] {
-  const shown = all ? rows : rows.slice(0, SHOWN);
+  const shown = (all ? rows : rows.slice(0, SHOWN)).map((row) => row.map(oneLine));
   const widths = (shown[0] ?? []).map((_, column) => Math.max(...shown.map((row) => row[column]?.length ?? 0)));
   const hidden = rows.length - shown.length;
   return [
