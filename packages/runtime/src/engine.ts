@@ -24,4 +24,6 @@ export interface Sequence {
    * expert in the routed stage; empty where the fold has none.
    */
   forward(ids: readonly number[], experts: readonly number[], want: "last" | "all"): Logits;
+  /** Gives the cache back. The sequence must not be used afterwards; where nobody calls it, the garbage collector will. */
+  close?(): void;
 }

@@ -127,7 +127,7 @@ export class SessionBody {
     try {
       return sequence.forward(ids, experts, want);
     } catch (error) {
-      this.#sequence = undefined; // its cache holds part of a step
+      this.end(); // its cache holds part of a step
       throw error;
     }
   }
@@ -140,7 +140,7 @@ export class SessionBody {
 
   /** ETX: no call computes any more, and the cache is let go. */
   end(): void {
-    SessionBody.#sequenceOf(this);
+    SessionBody.#sequenceOf(this).close?.();
     this.#sequence = undefined;
   }
 

@@ -100,7 +100,12 @@ class WasmSequence implements Sequence {
   constructor(machine: Machine) {
     this.#machine = machine;
     this.#cache = new Cache(machine.heap, machine.program);
-    abandoned.register(this, this.#cache);
+    abandoned.register(this, this.#cache, this);
+  }
+
+  close(): void {
+    // Only what is still registered holds its pages: a second call must not free those of another sequence.
+    if (abandoned.unregister(this)) this.#cache.release();
   }
 
   get length(): number {
