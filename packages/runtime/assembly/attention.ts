@@ -96,13 +96,18 @@ function attendHead(
     dotKeys(q, keys + (<usize>keyPad << 5), keyPad, to + 64);
     const keyExponents = page + <usize>PAGE * <usize>(2 * keyPad + valuePad) + (<usize>at << 2);
     const valueExponents = keyExponents + <usize>PAGE * 8;
-    const last = min(BLOCK, end - block);
-    for (let j = max(0, start - block); j < last; j++) {
-      const product = <i64>load<i32>(to + (<usize>j << 2)) * significand;
-      const k = base + load<i32>(keyExponents + (<usize>j << 2));
-      let s = k > -24 ? shiftSaturating(roundShift(product, 24), k + 24) : limit(roundShift(product, -k));
-      if (slopes != 0) s = limit(<i64>s - mulShift(slope, <i64>(end - 1 - (block + j)), 8));
-      store<i32>(to + (<usize>j << 2), s);
+    const low = max(0, start - block);
+    const high = min(BLOCK, end - block);
+    const even = slopes == 0 && scoreBlock(to, keyExponents, high, significand, base);
+    for (let j = low; j < high; j++) {
+      let s = load<i32>(to + (<usize>j << 2));
+      if (!even) {
+        const product = <i64>s * significand;
+        const k = base + load<i32>(keyExponents + (<usize>j << 2));
+        s = k > -24 ? shiftSaturating(roundShift(product, 24), k + 24) : limit(roundShift(product, -k));
+        if (slopes != 0) s = limit(<i64>s - mulShift(slope, <i64>(end - 1 - (block + j)), 8));
+        store<i32>(to + (<usize>j << 2), s);
+      }
       largest = max(largest, s);
       valueExponent = max(valueExponent, load<i32>(valueExponents + (<usize>j << 2)));
     }
@@ -131,19 +136,9 @@ function attendHead(
       total = i64x2.add(total, i64x2.add(i64x2.extend_low_i32x4_u(power), i64x2.extend_high_i32x4_u(power)));
     }
     if (none) continue;
-    let or: i64 = 0;
-    for (let j = 0; j < BLOCK; j++) {
-      const power = <i64>load<i32>(p + (<usize>j << 2));
-      let w: i64 = 0;
-      if (power != 0) {
-        const s = min<i64>(63, 24 + <i64>common - <i64>load<i32>(valueExponents + (<usize>j << 2)));
-        w = (power * <i64>load<i32>(magnitudes + (<usize>j << 2))) >> s;
-      }
-      store<i32>(p + (<usize>j << 2), <i32>w);
-      or |= w;
-    }
+    const or = weighBlock(p, magnitudes, valueExponents, min(BLOCK, end - block), common);
     if (or == 0) continue;
-    const s = max(0, bits64(or) - 14);
+    const s = max(0, bits32(<u32>or) - 14);
     const round = i32x4.splat((1 << s) >> 1);
     for (let j: usize = 0; j < 64; j += 16) {
       const low = i32x4.shr_s(i32x4.add(v128.load(p + (j << 1)), round), s);
@@ -155,6 +150,111 @@ function attendHead(
   let sum = i64x2.extract_lane(total, 0) + i64x2.extract_lane(total, 1);
   if (sinks != 0) sum += <i64>exp2(load<i32>(sinks + (<usize>h << 2)) - largest);
   divide(sums, valuePad, common, sum, out, info);
+}
+
+/** The least exponent that {@link spreadOf} saw. */
+let blockLeast: i32 = 0;
+
+/** The difference between the largest and the least exponent of a block's first `count` slots. */
+@inline
+function spreadOf(exponents: usize, count: i32): i32 {
+  // Slots that nothing was written to yet count as the last one that was.
+  const last = v128.load32_splat(exponents + (<usize>(count - 1) << 2));
+  const end = i32x4.splat(count);
+  let slot = i32x4(0, 1, 2, 3);
+  let least = last;
+  let most = last;
+  for (let j: usize = 0; j < 128; j += 16) {
+    const e = v128.bitselect(v128.load(exponents + j), last, i32x4.lt_s(slot, end));
+    slot = i32x4.add(slot, i32x4.splat(4));
+    least = i32x4.min_s(least, e);
+    most = i32x4.max_s(most, e);
+  }
+  least = i32x4.min_s(least, i32x4.shuffle(least, least, 2, 3, 0, 1));
+  most = i32x4.max_s(most, i32x4.shuffle(most, most, 2, 3, 0, 1));
+  blockLeast = min(i32x4.extract_lane(least, 0), i32x4.extract_lane(least, 1));
+  // A wrapped difference (a zero value's exponent) is negative or large.
+  return max(i32x4.extract_lane(most, 0), i32x4.extract_lane(most, 1)) - blockLeast;
+}
+
+/** 2^d of lanes 0 <= d <= 6. */
+@inline
+function powers(d: v128): v128 {
+  return i8x16.swizzle(i8x16(1, 2, 4, 8, 16, 32, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0), v128.or(d, i32x4.splat(-256)));
+}
+
+/** The largest difference of exponents that still fits: 25 bits of significand and 6 make 31. */
+const MAX_SPREAD: i32 = 6;
+
+/**
+ * Scores of a whole block at once, where its keys' exponents lie close and no score can reach its limit: a key's exponent moves into
+ * the factor, so that one shift serves all. False, and nothing done, elsewhere.
+ */
+@inline
+function scoreBlock(dots: usize, exponents: usize, count: i32, significand: i64, base: i32): bool {
+  const spread = spreadOf(exponents, count);
+  if (spread < 0 || spread > MAX_SPREAD) return false;
+  const s = -(base + blockLeast);
+  let or = i32x4.splat(0);
+  for (let j: usize = 0; j < 128; j += 16) or = v128.or(or, i32x4.abs(v128.load(dots + j)));
+  const size = bits32(<u32>orLanes(or)) + bits64(significand) + spread;
+  if (s < 24 + spread || s > 62 || size - s > 29) return false;
+  const least = i32x4.splat(blockLeast);
+  const factor = i32x4.splat(<i32>significand);
+  const half = i64x2.splat(<i64>1 << <i64>(s - 1));
+  for (let j: usize = 0; j < 128; j += 16) {
+    const f = i32x4.mul(factor, powers(i32x4.sub(v128.load(exponents + j), least)));
+    v128.store(dots + j, shiftProduct(v128.load(dots + j), f, half, s));
+  }
+  return true;
+}
+
+/** (a · b + half) >> s where the result fits in 32 bits, 0 <= s <= 63. */
+@inline
+function shiftProduct(a: v128, b: v128, half: v128, s: i32): v128 {
+  const low = i64x2.add(i64x2.extmul_low_i32x4_s(a, b), half);
+  const high = i64x2.add(i64x2.extmul_high_i32x4_s(a, b), half);
+  return s <= 32
+    ? i32x4.shuffle(i64x2.shr_u(low, s), i64x2.shr_u(high, s), 0, 2, 4, 6)
+    : i32x4.shr_s(i32x4.shuffle(low, high, 1, 3, 5, 7), s - 32);
+}
+
+/** p = floor(p · magnitude / 2^(24 + common - exponent)) of a block's slots, in place; gives the or. */
+@inline
+function weighBlock(p: usize, magnitudes: usize, exponents: usize, count: i32, common: i32): i32 {
+  const spread = spreadOf(exponents, count);
+  if (spread < 0 || spread > MAX_SPREAD) return weighSlots(p, magnitudes, exponents, common);
+  const s = 24 + common - blockLeast;
+  if (s > 63) {
+    memory.fill(p, 0, 128);
+    return 0;
+  }
+  const least = i32x4.splat(blockLeast);
+  const none = i64x2.splat(0);
+  let or = i32x4.splat(0);
+  for (let j: usize = 0; j < 128; j += 16) {
+    const m = i32x4.mul(v128.load(magnitudes + j), powers(i32x4.sub(v128.load(exponents + j), least)));
+    const w = shiftProduct(v128.load(p + j), m, none, s);
+    v128.store(p + j, w);
+    or = v128.or(or, w);
+  }
+  return orLanes(or);
+}
+
+/** The same slot by slot, for any exponents. */
+function weighSlots(p: usize, magnitudes: usize, exponents: usize, common: i32): i32 {
+  let or = 0;
+  for (let j: usize = 0; j < 128; j += 4) {
+    const power = <i64>load<i32>(p + j);
+    let w = 0;
+    if (power != 0) {
+      const s = min<i64>(63, 24 + <i64>common - <i64>load<i32>(exponents + j));
+      w = <i32>((power * <i64>load<i32>(magnitudes + j)) >> s);
+    }
+    store<i32>(p + j, w);
+    or |= w;
+  }
+  return or;
 }
 
 /** Sixteen scores: q · k for four groups of four slots. */

@@ -51,13 +51,13 @@ function resultShift(bound: i64, l1: i32, multiplierBits: i32): i32 {
 export function linear(map: usize, x: usize, tokens: i32, y: usize, from: i32, to: i32, part: i32): void {
   if (address(map, 2) != 0) return linearTwoPlane(map, x, tokens, y, from, to, part);
   let t = 0;
-  for (; t < tokens; ) {
-    const group = min(4, tokens - t);
-    let fast = group > 1;
-    for (let i = 0; i < group; i++) if (load<i32>(head(x, t + i), 4) > FAST_L1) fast = false;
-    if (fast) multiplyFour(map, x, t, group, y, from, to, part);
-    else for (let i = 0; i < group; i++) multiplyOne(map, x, t + i, y, from, to, part);
-    t += group;
+  while (t < tokens) {
+    const first = t;
+    while (t < tokens && load<i32>(head(x, t), 4) <= FAST_L1) t++;
+    const fast = t - first;
+    if (fast == 1) multiplyOne(map, x, first, y, from, to, part);
+    else if (fast > 1) multiplyMany(map, x, first, fast, y, from, to, part);
+    for (; t < tokens && load<i32>(head(x, t), 4) > FAST_L1; t++) multiplyOne(map, x, t, y, from, to, part);
   }
 }
 
@@ -105,9 +105,145 @@ function multiplyOne(map: usize, xs: usize, t: i32, y: usize, from: i32, to: i32
   finish(map, xs, y, t, s, or, to, part);
 }
 
-/** Up to four tokens that {@link FAST_L1} allows, two rows at a time. */
-function multiplyFour(map: usize, xs: usize, t: i32, group: i32, y: usize, from: i32, to: i32, part: i32): void {
-  for (let i = 0; i < group; i++) multiplyOne(map, xs, t + i, y, from, to, part);
+/** Bytes of weights that stay in the first-level cache while four tokens pass. */
+const PANEL: i32 = 16384;
+
+/**
+ * Several tokens that {@link FAST_L1} allows: a panel of rows at a time, four tokens at a time, two rows at a time. Eight sums
+ * stay in registers; a ninth would not. Where tokens are not a multiple of four the last ones are done again with their
+ * neighbours (fewer than four: with themselves).
+ */
+function multiplyMany(map: usize, xs: usize, t: i32, tokens: i32, y: usize, from: i32, to: i32, part: i32): void {
+  const columns = field(map, 7);
+  const stride = <usize>field(map, 1);
+  const panel = max(2, min(64, PANEL / columns) & ~1);
+  for (let i = 0; i < tokens; i++) clearHead(map, xs, y, t + i, to, part);
+  for (let top = from; top < to; top += panel) {
+    const bottom = min(to, top + panel);
+    for (let i = 0; i < tokens; i += 4) {
+      const a = t + i;
+      const b = t + min(i + 1, tokens - 1);
+      const c = t + min(i + 2, tokens - 1);
+      const d = t + min(i + 3, tokens - 1);
+      tile(map, xs, y, a, b, c, d, columns, stride, top, bottom, part);
+    }
+  }
+}
+
+/** The head of a result before its rows are known. */
+@inline
+function clearHead(map: usize, x: usize, y: usize, t: i32, to: i32, part: i32): void {
+  const s = resultShift(127, load<i32>(head(x, t), 4), field(map, 4));
+  finish(map, x, y, t, s, 0, to, part);
+}
+
+/** Rows [top, bottom) of four tokens. */
+function tile(
+  map: usize,
+  xs: usize,
+  y: usize,
+  a: i32,
+  b: i32,
+  c: i32,
+  d: i32,
+  columns: i32,
+  stride: usize,
+  top: i32,
+  bottom: i32,
+  part: i32,
+): void {
+  const xa = row(xs, a, 2);
+  const xb = row(xs, b, 2);
+  const xc = row(xs, c, 2);
+  const xd = row(xs, d, 2);
+  const ya = row(y, a, 4);
+  const yb = row(y, b, 4);
+  const yc = row(y, c, 4);
+  const yd = row(y, d, 4);
+  const bits = field(map, 4);
+  const sa = <i64>resultShift(127, load<i32>(head(xs, a), 4), bits);
+  const sb = <i64>resultShift(127, load<i32>(head(xs, b), 4), bits);
+  const sc = <i64>resultShift(127, load<i32>(head(xs, c), 4), bits);
+  const sd = <i64>resultShift(127, load<i32>(head(xs, d), 4), bits);
+  const multipliers = address(map, 3);
+  let oa = 0;
+  let ob = 0;
+  let oc = 0;
+  let od = 0;
+  // An odd last row is done twice: the second of the pair is the row itself.
+  for (let r = top; r < bottom; r += 2) {
+    const next = min(r + 1, bottom - 1);
+    let w = address(map, 0) + <usize>r * stride;
+    const beside = <usize>(next - r) * stride;
+    let a0 = i32x4.splat(0);
+    let b0 = i32x4.splat(0);
+    let c0 = i32x4.splat(0);
+    let d0 = i32x4.splat(0);
+    let a1 = i32x4.splat(0);
+    let b1 = i32x4.splat(0);
+    let c1 = i32x4.splat(0);
+    let d1 = i32x4.splat(0);
+    // Rows are padded to 16 columns, and activations to more.
+    const end = <usize>((columns + 15) & ~15) << 1;
+    for (let k: usize = 0; k < end; k += 32) {
+      let w0 = v128.load8x8_s(w);
+      let w1 = v128.load8x8_s(w + beside);
+      let x = v128.load(xa + k);
+      a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, x));
+      a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, x));
+      x = v128.load(xb + k);
+      b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, x));
+      b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, x));
+      x = v128.load(xc + k);
+      c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, x));
+      c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, x));
+      x = v128.load(xd + k);
+      d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, x));
+      d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, x));
+      w0 = v128.load8x8_s(w, 8);
+      w1 = v128.load8x8_s(w + beside, 8);
+      x = v128.load(xa + k, 16);
+      a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, x));
+      a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, x));
+      x = v128.load(xb + k, 16);
+      b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, x));
+      b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, x));
+      x = v128.load(xc + k, 16);
+      c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, x));
+      c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, x));
+      x = v128.load(xd + k, 16);
+      d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, x));
+      d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, x));
+      w += 16;
+    }
+    const m0 = <i64>load<i32>(multipliers + (<usize>r << 2));
+    const m1 = <i64>load<i32>(multipliers + (<usize>next << 2));
+    oa |= put(ya, r, next, sumLanes(a0), sumLanes(a1), m0, m1, sa);
+    ob |= put(yb, r, next, sumLanes(b0), sumLanes(b1), m0, m1, sb);
+    oc |= put(yc, r, next, sumLanes(c0), sumLanes(c1), m0, m1, sc);
+    od |= put(yd, r, next, sumLanes(d0), sumLanes(d1), m0, m1, sd);
+  }
+  addOr(y, a, oa, part);
+  addOr(y, b, ob, part);
+  addOr(y, c, oc, part);
+  addOr(y, d, od, part);
+}
+
+/** Two results of one token; gives the or of their sizes. */
+@inline
+function put(y: usize, r: i32, next: i32, sum0: i32, sum1: i32, m0: i64, m1: i64, s: i64): i32 {
+  const half = ((<i64>1) << s) >> 1;
+  const v0 = <i32>((<i64>sum0 * m0 + half) >> s);
+  const v1 = <i32>((<i64>sum1 * m1 + half) >> s);
+  store<i32>(y + (<usize>r << 2), v0);
+  store<i32>(y + (<usize>next << 2), v1);
+  return abs(v0) | abs(v1);
+}
+
+@inline
+function addOr(y: usize, t: i32, or: i32, part: i32): void {
+  const at = head(y, t) + (<usize>part << 2);
+  store<i32>(at, load<i32>(at, 4) | or, 4);
 }
 
 /** Σ (254 hi + lo) x; the product with the multiplier may pass 63 bits, so it is rounded in two steps of one floor. */
