@@ -2,7 +2,7 @@
 import { spanLayout, tensorPlan, type WeightSource } from "@s7l/format";
 import type { Checkpoint } from "../src/checkpoint/checkpoint.ts";
 import { readRows } from "../src/checkpoint/read.ts";
-import type { View } from "../src/checkpoint/view.ts";
+import { elementsOf, type View } from "../src/checkpoint/view.ts";
 import type { LoweredCheckpoint } from "../src/lower.ts";
 import type { FloatTensors } from "./fold-float.ts";
 
@@ -17,9 +17,13 @@ const tensorsOf =
 async function readView(view: View, checkpoint: Checkpoint): Promise<Float32Array> {
   const stored = checkpoint.tensors.get(view.tensor);
   if (!stored) throw new Error(`tensor ${view.tensor} is missing`);
-  const blocks: number[] = [];
-  for await (const { values } of readRows(view, stored)) for (const value of values) blocks.push(value);
-  return Float32Array.from(blocks);
+  const values = new Float32Array(elementsOf(view));
+  let filled = 0;
+  for await (const rows of readRows(view, stored)) {
+    values.set(rows.values, filled);
+    filled += rows.values.length;
+  }
+  return values;
 }
 
 const turnsOf = (turn: bigint): number => Number(turn >> 11n) / 2 ** 53;

@@ -12,6 +12,7 @@ import { lowerCheckpoint } from "../src/lower.ts";
 import { unquantized } from "./float-tensors.ts";
 import { runFold } from "./fold-float.ts";
 import { routesOf } from "./lexical-route.ts";
+import { meanLoss } from "./mean-loss.ts";
 
 const shared = fileURLToPath(new URL("../../../../shared", import.meta.url));
 const root = join(shared, "reference");
@@ -142,14 +143,4 @@ interface S7Text {
   /** A digit a position. */
   readonly routes: string;
   readonly nll_f32: number;
-}
-
-/** Mean of -ln p of each token given those before. */
-function meanLoss(logits: readonly Float64Array[], ids: readonly number[]): number {
-  const losses = ids.slice(1).map((id, i) => {
-    const row = logits[i] ?? new Float64Array();
-    const max = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-    return Math.log(row.reduce((sum, value) => sum + Math.exp(value - max), 0)) + max - (row[id] ?? Number.NaN);
-  });
-  return losses.reduce((a, b) => a + b, 0) / losses.length;
 }
