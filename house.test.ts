@@ -14,7 +14,15 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   "packages/verify": ["@s7l/format"],
   "packages/runtime": ["@s7l/format", "@s7l/verify"],
   "packages/fixtures": ["@s7l/format"],
-  "apps/cli": ["@s7l/format", "@s7l/pack", "@s7l/quantize", "@s7l/runtime", "@s7l/s7-mini", "@s7l/verify"],
+  "apps/cli": [
+    "@s7l/configs",
+    "@s7l/format",
+    "@s7l/pack",
+    "@s7l/quantize",
+    "@s7l/runtime",
+    "@s7l/s7-mini",
+    "@s7l/verify",
+  ],
   "apps/playground": ["@s7l/format", "@s7l/pack", "@s7l/quantize", "@s7l/runtime", "@s7l/verify"],
 };
 

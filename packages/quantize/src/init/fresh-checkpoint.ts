@@ -10,6 +10,7 @@ import { lowerConfig } from "../lower.ts";
 import { type ClassicTensor, classicTensors } from "./classic-tensors.ts";
 import { FLOAT_BYTES, type FloatType } from "./element.ts";
 import { tensorFiller } from "./fill.ts";
+import { madeVocabulary } from "./made-vocabulary.ts";
 import { type Sharding, safetensorsHeader, shardIndex, shardTensors } from "./shards.ts";
 
 /** A file of a checkpoint; its bytes are made as they are asked for. */
@@ -43,7 +44,7 @@ const TYPES = { bfloat16: "BF16", float16: "F16", float32: "F32" } as const;
 
 /**
  * Lays out a fresh checkpoint of a config. A model of whole experts by route (S7) is a folder `trunk_final` and one folder
- * `expert{e}_final` an expert, every other is one folder. Throws QuantizeError `config` or `unsupported`.
+ * `expert{e}_final` an expert, with a vocabulary, as its text chooses the expert; every other is one folder. Throws QuantizeError `config` or `unsupported`.
  */
 export function freshCheckpoint(config: Config, { seed, type: asked, sharding }: FreshOptions): FreshCheckpoint {
   if (!Number.isSafeInteger(seed) || seed < 0)
@@ -63,6 +64,7 @@ export function freshCheckpoint(config: Config, { seed, type: asked, sharding }:
         "config.json",
         isTrunk ? freshConfig(config.values, type) : { model_type: `${lowered.family}_expert`, base: TRUNK },
       ),
+      ...(routed && isTrunk ? [textFile("vocab.json", madeVocabulary(lowered.fold.vocab))] : []),
       ...(shards.length > 1 ? [fileOf("model.safetensors.index.json", shardIndex(shards, type))] : []),
     ];
     const data = shards.map(({ file, tensors: held }): FreshFile => {
