@@ -15,6 +15,10 @@ const NOT_JUDGED: ReadonlySet<string> = new Set([
   "checkpoint",
   "shard",
   "interrupted",
+  // A key file, before anything is held to it.
+  "key-form",
+  "key-kind",
+  "key-password",
 ]);
 
 /** What failed, for people and for `--json`. */
@@ -33,7 +37,8 @@ export function failureOf(thrown: unknown): Failure {
     const { code, message, at } = thrown;
     // Not by class: that would load the verifier for every verb.
     const rule = "rule" in thrown && typeof thrown.rule === "string" ? { rule: thrown.rule } : {};
-    return { exit: NOT_JUDGED.has(code) ? 2 : 1, ...rule, code, message, ...(at === undefined ? {} : { at }) };
+    const notJudged = NOT_JUDGED.has(code) || thrown.name === "HttpError";
+    return { exit: notJudged ? 2 : 1, ...rule, code, message, ...(at === undefined ? {} : { at }) };
   }
   if (thrown instanceof Error && "syscall" in thrown && "code" in thrown) {
     return { exit: 2, code: "io", message: `${thrown.message} (${String(thrown.code)})` };

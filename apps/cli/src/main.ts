@@ -1,5 +1,4 @@
 /** `s7l`: finds the verb, holds its arguments to what it declares, runs it, and turns any failure into one sentence. */
-import { createRequire } from "node:module";
 import { parseArguments } from "./arguments.ts";
 import { CliError, refuseUsage } from "./errors.ts";
 import { type ExitCode, failureOf, sentenceOf } from "./exit.ts";
@@ -9,6 +8,7 @@ import { createProgress, type Progress } from "./progress.ts";
 import { createReport, type Report } from "./report.ts";
 import { nearestWord } from "./suggestion.ts";
 import { VERBS, type VerbEntry } from "./verbs.ts";
+import { version } from "./version.ts";
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -73,9 +73,4 @@ function stopWhenNobodyReads(): void {
     process.stderr.write(`s7l ${sentenceOf(failure, "")}\n`);
     process.exit(failure.exit);
   });
-}
-
-function version(): string {
-  const manifest: { readonly version: string } = createRequire(import.meta.url)("../package.json");
-  return manifest.version;
 }

@@ -1,22 +1,31 @@
 /** Opens what FILE|URL names. */
 import type { ByteSource } from "@s7l/format";
 import { openFileSource } from "@s7l/format/file";
-import { refuseUsage } from "./errors.ts";
+import { openHttpSource } from "@s7l/verify";
 
 /** A source with an end. */
 export interface OpenSource extends ByteSource {
   close(): Promise<void>;
 }
 
-/** Opens a file. Throws FormatError `io` where it cannot be read. */
-export async function openSource(place: string): Promise<OpenSource> {
-  if (/^https?:\/\//.test(place)) refuseUsage(`${place} is a URL; download it first, this version reads files`);
-  return openFileSource(place);
+/** Whether a place is on a server. */
+export function isAddress(place: string): boolean {
+  return /^https?:\/\//i.test(place);
+}
+
+/** Opens a file, or a file on a server that serves ranges. Throws FormatError `io` or HttpError where it cannot be read. */
+export async function openSource(place: string, signal: AbortSignal): Promise<OpenSource> {
+  if (!isAddress(place)) return openFileSource(place);
+  return { ...(await openHttpSource(place, { signal })), close: async () => undefined };
 }
 
 /** Opens, works and closes, whatever happens. */
-export async function withSource<T>(place: string, work: (source: ByteSource) => Promise<T>): Promise<T> {
-  const source = await openSource(place);
+export async function withSource<T>(
+  place: string,
+  signal: AbortSignal,
+  work: (source: ByteSource) => Promise<T>,
+): Promise<T> {
+  const source = await openSource(place, signal);
   try {
     return await work(source);
   } finally {

@@ -30,6 +30,14 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: "an artifact by every rule, V0 to V7, each with its verdict",
     load: () => import("./commands/verify.ts").then(({ verify }) => verify),
   },
+  sign: {
+    summary: "a signature of an artifact: a model signing bundle, or minisign",
+    load: () => import("./commands/sign.ts").then(({ sign }) => sign),
+  },
+  keygen: {
+    summary: "a new pair of keys for sign and verify --key",
+    load: () => import("./commands/keygen.ts").then(({ keygen }) => keygen),
+  },
   run: {
     summary: "a verified artifact to text",
     load: () => import("./commands/run.ts").then(({ run }) => run),
@@ -39,8 +47,16 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     load: () => import("./commands/eval.ts").then(({ evaluation }) => evaluation),
   },
   inspect: {
-    summary: "what a file holds: an artifact (v1, v2 too) or safetensors",
+    summary: "what a file holds: an artifact (v1, v2 too), safetensors, GGUF",
     load: () => import("./commands/inspect.ts").then(({ inspect }) => inspect),
+  },
+  prove: {
+    summary: "a proof that a tensor or chunk is in an artifact",
+    load: () => import("./commands/prove.ts").then(({ prove }) => prove),
+  },
+  "check-proof": {
+    summary: "a proof against a root, with nothing else at hand",
+    load: () => import("./commands/check-proof.ts").then(({ checkProof }) => checkProof),
   },
   checkpoint: {
     summary: "sharded safetensors: collect, lint, index, manifest, verify",

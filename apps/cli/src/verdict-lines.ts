@@ -2,6 +2,7 @@
 import type { RuleId, Verification } from "@s7l/verify";
 import type { Ink } from "./ink.ts";
 import { formatCount } from "./quantity.ts";
+import { brokenRule } from "./sealing.ts";
 
 /** The names of the rules, as the law has them. */
 const NAMES: Readonly<Record<RuleId, string>> = {
@@ -39,20 +40,39 @@ export function ruleLines({ rules }: Verification, ink: Ink): readonly string[] 
 }
 
 /** What the whole is worth: integrity, authenticity, coverage. */
-export function worthLines({ integrity, authenticity, coverage }: Verification, ink: Ink): readonly string[] {
+export function worthLines(
+  { integrity, authenticity, coverage, signature }: Verification,
+  ink: Ink,
+): readonly string[] {
   const shade = integrity === "broken" ? ink.red : integrity === "whole" ? ink.green : ink.yellow;
-  const hint =
-    authenticity === "unproven" ? ` ${ink.dim("(consistent, but nobody vouches for it: pin the root)")}` : "";
   return [
     `integrity     ${shade(integrity)}`,
-    `authenticity  ${authenticity}${hint}`,
+    `authenticity  ${authenticity === "refused" ? ink.red(authenticity) : authenticity}${hintOf(authenticity, signature, ink)}`,
     `coverage      ${formatCount(coverage.chunks)} of ${formatCount(coverage.total)} chunks`,
   ];
 }
 
+function hintOf(authenticity: Verification["authenticity"], signature: Verification["signature"], ink: Ink): string {
+  if (authenticity === "unproven")
+    return ` ${ink.dim("(consistent, but nobody vouches for it: pin the root, or name a key)")}`;
+  if (!signature) return "";
+  if (!signature.ok) return `  ${signature.message} [${signature.code}]`;
+  const comment = signature.comment === undefined ? "" : `: ${signature.comment}`;
+  return ` ${ink.dim(`(by key ${signature.key}${comment})`)}`;
+}
+
 /** The object of `verify --json`; everything of it but the artifact itself. */
-export function verdictJson({ ok, rules, root, integrity, authenticity, coverage }: Verification): object {
-  return { ok, rules, root: root ?? null, integrity, authenticity, coverage };
+export function verdictJson(verification: Verification): object {
+  const { ok, rules, root, integrity, authenticity, coverage, signature } = verification;
+  return { ok, rules, root: root ?? null, integrity, authenticity, coverage, ...(signature ? { signature } : {}) };
+}
+
+/** Why an artifact is refused: the rule that is broken, else its signature. */
+export function whyRefused(verification: Verification): string {
+  const { signature, rules } = verification;
+  const broken = rules.some((rule) => !rule.ok && rule.code !== "not-reached");
+  if (broken || !signature || signature.ok) return brokenRule(verification);
+  return `${signature.message} [${signature.code}]`;
 }
 
 function meaningOf(id: RuleId, replayed: boolean | undefined): string {

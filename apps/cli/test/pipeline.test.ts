@@ -127,17 +127,6 @@ describe("verify", () => {
       expect(await s7l(verb)).toMatchObject({ code: 1, stdout: "", stderr: expect.stringMatching(/V3, .*\[chunk/) });
     }
   });
-
-  test.each([["--require-signature"], ["--key", "k.pub"]])(
-    "fails closed with %s while it cannot check signatures",
-    async (...flags) => {
-      expect(await s7l(["verify", file, ...flags])).toMatchObject({
-        code: 1,
-        stdout: "",
-        stderr: expect.stringContaining("cannot check signatures"),
-      });
-    },
-  );
 });
 
 describe("run", () => {
@@ -265,8 +254,8 @@ describe("inspect", () => {
 
   test.each([
     ["nothing", "", "foreign"],
-    ["no more than a name", "S7LM", "V1, "],
-    ["an artifact of version 4", "S7LM\u0000\u0004", "V1, "],
+    ["no more than a name", "S7LM", "V0, the file has 4 bytes"],
+    ["an artifact of version 4", `S7LM\u0000\u0004${"\u0000".repeat(250)}`, "V1, "],
     ["no more than a name of GGUF", "GGUF", "the file is cut off"],
   ])("refuses a file of %s in one sentence", async (_, content, message) => {
     const path = join(folder, "short");

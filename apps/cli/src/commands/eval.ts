@@ -32,7 +32,7 @@ export const evaluation = defineVerb({
   },
   async run({ args, report, progress, signal }) {
     if ((args.text === undefined) === (args.ids === undefined)) refuseUsage("give either --text FILE or --ids FILE");
-    const result = await withSource(args.file, async (source) => {
+    const result = await withSource(args.file, signal, async (source) => {
       const sequences = await inputOf(args);
       const model = await loadVerified(source, args, signal);
       const against = args.against === undefined ? undefined : await openFileSource(args.against);

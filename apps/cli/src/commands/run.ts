@@ -58,7 +58,7 @@ export const run = defineVerb({
   async run({ args, report, progress, signal }) {
     const prompt =
       args.ids === undefined ? (args.prompt ?? (await readStdin(signal))) : await onlySequence(args.ids, args.prompt);
-    await withSource(args.file, async (source) => {
+    await withSource(args.file, signal, async (source) => {
       const model = await loadVerified(source, args, signal);
       const promptIds = typeof prompt === "string" ? requireTokenizer(model).encode(prompt) : prompt;
       const session = openSession(model);

@@ -1,16 +1,20 @@
 import { replayGolden } from "@s7l/runtime";
 import { verify as verifyArtifact } from "@s7l/verify";
-import { CliError, refuseUsage } from "../errors.ts";
+import { refuseUsage } from "../errors.ts";
 import { formatBytes, formatSeconds } from "../quantity.ts";
-import { brokenRule } from "../sealing.ts";
+import { signatureCheck } from "../signature-file.ts";
 import { withSource } from "../source.ts";
 import { defineVerb } from "../verb.ts";
-import { ruleLines, verdictJson, worthLines } from "../verdict-lines.ts";
+import { ruleLines, verdictJson, whyRefused, worthLines } from "../verdict-lines.ts";
 
 export const verify = defineVerb({
   summary: "an artifact by every rule, V0 to V7, each with its verdict",
-  examples: ["s7l verify model.s7l", "s7l verify model.s7l --expert 2 --expected-root 3f5c…"],
-  positionals: { file: { description: "the artifact" } },
+  examples: [
+    "s7l verify model.s7l",
+    "s7l verify model.s7l --key release.pub",
+    "s7l verify https://models.example/model.s7l --expert 2 --expected-root 3f5c…",
+  ],
+  positionals: { file: { description: "the artifact: a file, or an address on a server that serves byte ranges" } },
   flags: {
     expert: {
       type: "integer",
@@ -21,26 +25,28 @@ export const verify = defineVerb({
     },
     "expected-root": { type: "text", hint: "HEX", description: "refuse any artifact but the one with this root" },
     "no-replay": { type: "boolean", description: "do not run the golden prompts again; V6 then says so" },
-    key: { type: "text", hint: "PUB", description: "public key that must have signed the root" },
-    "require-signature": { type: "boolean", description: "refuse an artifact without a valid signature" },
+    key: { type: "text", hint: "PUB", description: "refuse an artifact that this public key has not signed" },
+    signature: { type: "text", hint: "FILE", description: "default: the artifact's name and .sig or .minisig" },
+    "require-signature": { type: "boolean", description: "refuse an artifact for which no --key vouches" },
   },
   async run({ args, report, progress, signal }) {
     const { file, expert, "expected-root": expectedRoot } = args;
     if (expectedRoot !== undefined && !/^[0-9a-f]{64}$/i.test(expectedRoot))
       refuseUsage("--expected-root is not 64 hexadecimal digits");
-    // Until signatures can be checked, asking for one must not look like having one.
-    if (args.key !== undefined || args["require-signature"])
-      throw new CliError(
-        "refused",
-        "a signature is required, but this version cannot check signatures; pin the root with --expected-root instead",
-      );
+    if (args.signature !== undefined && args.key === undefined)
+      refuseUsage("--signature is checked with a key: add --key PUB");
     const started = performance.now();
-    const { size, verification } = await withSource(file, async (source) => ({
+    const signature =
+      args.key === undefined ? undefined : await signatureCheck(file, { key: args.key, given: args.signature, signal });
+    const { size, verification } = await withSource(file, signal, async (source) => ({
       size: source.size,
       verification: await verifyArtifact(source, {
         ...(expectedRoot === undefined ? {} : { expectedRoot: expectedRoot.toLowerCase() }),
         ...(expert === undefined ? {} : { expert }),
         ...(args["no-replay"] ? {} : { replay: (artifact, prompts) => replayGolden(artifact, prompts, { signal }) }),
+        ...(signature ? { signature } : {}),
+        // Whoever names a key wants a signature; that none was found must not pass.
+        requireSignature: args["require-signature"] || args.key !== undefined,
         onProgress: ({ chunks, total }) => progress.show("verify", chunks, total, "chunks"),
         signal,
       }),
@@ -58,7 +64,7 @@ export const verify = defineVerb({
       ],
     });
     if (verification.ok) return 0;
-    report.complain(`verify: ${file} is refused: ${brokenRule(verification)}`);
+    report.complain(`verify: ${file} is refused: ${whyRefused(verification)}`);
     return 1;
   },
 });

@@ -25,9 +25,9 @@ export interface Signature {
 export function signedBy({ signature, key, name }: Signature): CheckSignature {
   return async (sealed) => {
     if (signature.length > LONGEST) refuse("signature-form", `the signature file has ${signature.length} bytes`);
-    return startsWith(signature, MINISIGN_MARK)
-      ? checkMinisignFile(signature, key, sealed)
-      : checkBundleFile(signature, key, sealed, name);
+    if (startsWith(signature, MINISIGN_MARK)) return checkMinisignFile(signature, key, sealed);
+    if (startsWith(signature, "{")) return checkBundleFile(signature, key, sealed, name);
+    return refuse("signature-form", "the signature file is neither a model signing bundle nor minisign's");
   };
 }
 

@@ -1,0 +1,69 @@
+import { open } from "node:fs/promises";
+import { keyHint, publicKeyPem } from "@s7l/verify/signature";
+import {
+  generateKey,
+  type PrivateKey,
+  privateKeyPem,
+  writeMinisignPublic,
+  writeMinisignSecret,
+} from "@s7l/verify/signing";
+import { CliError, refuseUsage } from "../errors.ts";
+import { PASSWORD_FLAG, readPassword } from "../password.ts";
+import { defineVerb } from "../verb.ts";
+
+export const keygen = defineVerb({
+  summary: "a new pair of keys for sign and verify --key",
+  examples: ["s7l keygen --out release", "s7l keygen --out release --kind minisign --password-file secret.txt"],
+  positionals: {},
+  flags: {
+    out: { type: "text", hint: "NAME", short: "o", required: true, description: "writes NAME.key and NAME.pub" },
+    kind: {
+      type: "text",
+      options: ["p256", "minisign"],
+      description: "p256 (default): PEM, for model signing bundles; minisign: Ed25519 in minisign's files",
+    },
+    "password-file": PASSWORD_FLAG,
+  },
+  async run({ args: { out, kind, "password-file": passwordFile }, report }) {
+    const password = await readPassword(passwordFile);
+    if (kind !== "minisign" && passwordFile !== undefined)
+      refuseUsage("only minisign keys can be encrypted here; add --kind minisign, or encrypt the PEM with openssl");
+    const key = generateKey(kind === "minisign" ? "ed25519" : "p256");
+    const { secret, open: shown } = filesOf(key, password);
+    await writeNew(`${out}.key`, secret, 0o600);
+    await writeNew(`${out}.pub`, shown, 0o644);
+    report.finish({
+      json: { key: `${out}.key`, public: `${out}.pub`, kind: key.kind, hint: keyHint(key.public) },
+      brief: `${out}.pub`,
+      lines: [
+        `${out}.key  signs: keep it secret`,
+        `${out}.pub  verifies: hand it out by another way than the artifacts`,
+      ],
+    });
+    return 0;
+  },
+});
+
+function filesOf(key: PrivateKey, password: string | undefined): { readonly secret: string; readonly open: string } {
+  if (key.kind === "p256") return { secret: privateKeyPem(key), open: publicKeyPem(key.public) };
+  return {
+    secret: writeMinisignSecret({ seed: key.secret, id: key.public.id }, password),
+    open: writeMinisignPublic(key.public),
+  };
+}
+
+/** Never over a file that is there: a lost key is lost for good. */
+async function writeNew(path: string, text: string, mode: number): Promise<void> {
+  try {
+    const handle = await open(path, "wx", mode);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (cause) {
+    const exists = cause instanceof Error && "code" in cause && cause.code === "EEXIST";
+    throw new CliError("io", exists ? `${path} is there already` : `${path} cannot be written`, path, { cause });
+  }
+}

@@ -1,0 +1,67 @@
+import { basename } from "node:path";
+import { toHex } from "@s7l/format";
+import { createFileSink } from "@s7l/format/file";
+import { verify } from "@s7l/verify";
+import { rootStatement } from "@s7l/verify/signature";
+import { readPrivateKey, sign as signArtifact } from "@s7l/verify/signing";
+import { CliError } from "../errors.ts";
+import { PASSWORD_FLAG, readPassword } from "../password.ts";
+import { brokenRule } from "../sealing.ts";
+import { ROOT_ENDING, SIGNATURE_ENDING } from "../signature-file.ts";
+import { needSmallFile } from "../small-file.ts";
+import { withSource } from "../source.ts";
+import { digestOf } from "../source-digest.ts";
+import { defineVerb } from "../verb.ts";
+
+export const sign = defineVerb({
+  summary: "a signature of an artifact's root: a model signing bundle (P-256 key) or minisign (Ed25519 key)",
+  examples: ["s7l sign model.s7l --key release.key", "s7l sign model.s7l --key minisign.key --comment 'release 1'"],
+  positionals: { file: { description: "the artifact; it is verified first" } },
+  flags: {
+    key: { type: "text", hint: "KEY", required: true, description: "private key: PEM, or minisign's own file" },
+    "password-file": PASSWORD_FLAG,
+    comment: { type: "text", description: "one line that a minisign signature vouches for" },
+    out: { type: "text", hint: "FILE", short: "o", description: "default: the artifact's name and .sig or .minisig" },
+  },
+  async run({ args: { file, key: keyFile, comment, out, "password-file": passwordFile }, report, progress, signal }) {
+    const text = new TextDecoder().decode(await needSmallFile(keyFile));
+    const key = readPrivateKey(text, await readPassword(passwordFile));
+    const { sealed, signature } = await withSource(file, signal, async (source) => {
+      const verification = await verify(source, {
+        onProgress: ({ chunks, total }) => progress.show("verify", chunks, total, "chunks"),
+        signal,
+      });
+      if (!verification.artifact) throw new CliError("refused", `${file} does not verify: ${brokenRule(verification)}`);
+      const { root, size } = verification.artifact;
+      const digest = (): Promise<Uint8Array> => digestOf(source, signal);
+      const sealed = { root, size };
+      const options = comment === undefined ? { key } : { key, comment };
+      return { sealed, signature: await signArtifact({ ...sealed, name: basename(file), digest }, options) };
+    });
+    progress.clear();
+    const place = out ?? `${file}${SIGNATURE_ENDING[key.kind]}`;
+    await writeWhole(place, signature);
+    // What a stock minisign needs beside the signature: the message.
+    const statement = key.kind === "ed25519" ? `${file}${ROOT_ENDING}` : undefined;
+    if (statement !== undefined) await writeWhole(statement, rootStatement(sealed));
+    report.finish({
+      json: { root: toHex(sealed.root), size: sealed.size, signature: place, ...(statement ? { statement } : {}) },
+      brief: place,
+      lines: [
+        `signed ${report.ink.bold(toHex(sealed.root))}`,
+        `in ${place}${statement ? ` (its message is ${statement})` : ""}`,
+      ],
+    });
+    return 0;
+  },
+});
+
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  const sink = await createFileSink(path, { mode: 0o644 });
+  try {
+    await sink.write(0, bytes);
+    await sink.commit();
+  } finally {
+    await sink.abort();
+  }
+}

@@ -1,0 +1,251 @@
+/** Who vouches for an artifact, and what of it: keys, signatures, proofs, servers, bills of materials. */
+import { createHash } from "node:crypto";
+import { chmod, copyFile, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Spec, Validation } from "@cyclonedx/cyclonedx-library";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { objectOf, type RunOptions, s7l } from "./binary.ts";
+import { MINI } from "./folder.ts";
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+let folder: string;
+let file: string;
+let root: string;
+let other: string;
+
+const at = (name: string): string => join(folder, name);
+
+/** Runs to a result that is wanted. */
+async function ok(words: readonly string[], options?: RunOptions): Promise<Record<string, unknown>> {
+  const outcome = await s7l([...words, "--json"], options);
+  expect(outcome).toMatchObject({ code: 0, stderr: "" });
+  return objectOf(outcome);
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "s7l-trust-"));
+  file = at("mini.s7l");
+  root = String((await ok(["build", join(MINI, "checkpoints"), "--out", file])).root);
+  other = at("other.s7l");
+  await copyFile(file, other);
+  await chmod(other, 0o644);
+  const bytes = await readFile(other);
+  bytes[bytes.length - 40] = (bytes[bytes.length - 40] ?? 0) ^ 1;
+  await writeFile(other, bytes);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe.each([
+  ["p256", [], "mini.s7l.sig", "oms"],
+  ["minisign", ["--kind", "minisign"], "mini.s7l.minisig", "minisign"],
+] as const)("a %s key", (name, kind, signature, form) => {
+  test("is made once, its secret half for its owner alone", async () => {
+    await ok(["keygen", "--out", at(name), ...kind]);
+    expect((await stat(at(`${name}.key`))).mode & 0o777).toBe(0o600);
+    expect(await s7l(["keygen", "--out", at(name), ...kind])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("is there already"),
+    });
+  });
+
+  test("signs, and verify says by which key", async () => {
+    expect(await ok(["sign", file, "--key", at(`${name}.key`)])).toMatchObject({ root, signature: at(signature) });
+    const verdict = await ok(["verify", file, "--no-replay", "--key", at(`${name}.pub`), "--require-signature"]);
+    expect(verdict).toMatchObject({ ok: true, authenticity: "signed", signature: { ok: true, kind: form } });
+    const told = await s7l(["verify", file, "--no-replay", "--key", at(`${name}.pub`)]);
+    expect(told.stdout).toMatch(/authenticity {2}signed/);
+  });
+
+  test("of someone else does not vouch", async () => {
+    await ok(["keygen", "--out", at(`${name}-else`), ...kind]);
+    const told = await s7l(["verify", file, "--no-replay", "--key", at(`${name}-else.pub`), "--json"]);
+    expect(told).toMatchObject({ code: 1, stderr: expect.stringContaining("[key-other]") });
+    expect(objectOf(told)).toMatchObject({ ok: false, integrity: "whole", authenticity: "refused" });
+  });
+
+  test("does not sign what does not verify", async () => {
+    expect(await s7l(["sign", other, "--key", at(`${name}.key`)])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/does not verify: V3/),
+    });
+  });
+
+  test("has its signature refused with a byte changed, cut off, empty, or missing", async () => {
+    const whole = await readFile(at(signature));
+    const changed = Buffer.from(whole);
+    changed[whole.length - 60] = (changed[whole.length - 60] ?? 0) ^ 1;
+    const verifyWith = (given: string) =>
+      s7l(["verify", file, "--no-replay", "--key", at(`${name}.pub`), "--signature", given]);
+    for (const [spoilt, bytes] of [
+      ["changed", changed],
+      ["cut", whole.subarray(0, 50)],
+      ["empty", Buffer.of()],
+    ] as const) {
+      await writeFile(at(spoilt), bytes);
+      expect(await verifyWith(at(spoilt))).toMatchObject({ code: 1, stderr: expect.stringMatching(/\[signature-/) });
+    }
+    expect(await verifyWith(at("nowhere"))).toMatchObject({ code: 2, stderr: expect.stringContaining("[io") });
+  });
+});
+
+describe("verify, closed", () => {
+  test("refuses a file that nobody signed as soon as a key is named or a signature required", async () => {
+    const lone = at("lone.s7l");
+    await copyFile(file, lone);
+    for (const flags of [
+      ["--key", at("p256.pub")],
+      ["--require-signature"],
+      ["--require-signature", "--expected-root", root],
+    ]) {
+      const told = await s7l(["verify", lone, "--no-replay", ...flags, "--json"]);
+      expect(told).toMatchObject({ code: 1, stderr: expect.stringContaining("[signature-missing]") });
+      expect(objectOf(told)).toMatchObject({ ok: false, authenticity: "refused" });
+    }
+  });
+
+  test("takes nothing for a key that is none", async () => {
+    await writeFile(at("no.pub"), "hello");
+    expect(await s7l(["verify", file, "--key", at("no.pub")])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("[key-form]"),
+    });
+    expect(await s7l(["verify", file, "--key", at("nowhere.pub")])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("[io"),
+    });
+    expect(await s7l(["verify", file, "--signature", at("mini.s7l.sig")])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("add --key"),
+    });
+  });
+});
+
+describe("an encrypted key", () => {
+  test("signs with its password, from a file or the environment", async () => {
+    await writeFile(at("password"), "correct horse\nsecond line\n");
+    await ok(["keygen", "--out", at("locked"), "--kind", "minisign", "--password-file", at("password")]);
+    const sign = ["sign", file, "--key", at("locked.key"), "--out", at("locked.minisig")];
+    expect(await s7l(sign)).toMatchObject({ code: 2, stderr: expect.stringContaining("[key-password]") });
+    await ok([...sign, "--password-file", at("password"), "--comment", "release 1"]);
+    await ok(sign, { env: { S7L_KEY_PASSWORD: "correct horse" } });
+    expect(await s7l(sign, { env: { S7L_KEY_PASSWORD: "wrong" } })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("[key-password]"),
+    });
+  });
+
+  test("of the kind p256 is not promised", async () => {
+    expect(await s7l(["keygen", "--out", at("x"), "--password-file", at("password")])).toMatchObject({ code: 2 });
+  });
+});
+
+describe("a proof", () => {
+  test("holds by the root alone, with the bytes and without, and is short", async () => {
+    const [, name = ""] = /"name":"(expert1[^"]*weight)"/.exec(JSON.stringify(await ok(["inspect", file]))) ?? [];
+    const { bytes } = await ok(["prove", file, "--tensor", name, "--chunk", "0", "--out", at("one.proof")]);
+    expect(bytes).toBeLessThan(4096);
+    const claim = await ok(["check-proof", at("one.proof"), "--root", root]);
+    expect(claim).toMatchObject({ ok: true, root, tensor: name, component: "expert1", chunk: 0, bytes: "not given" });
+    const artifact = await readFile(file);
+    await writeFile(at("other.bin"), artifact.subarray(0, Number(claim.length)));
+    expect(await s7l(["check-proof", at("one.proof"), "--root", root, "--bytes", at("other.bin")])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("[bytes"),
+    });
+    expect(await s7l(["check-proof", at("one.proof"), "--root", "0".repeat(64)])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("[root"),
+    });
+    expect(await s7l(["check-proof", at("one.proof"), "--root", "00"])).toMatchObject({ code: 2 });
+  });
+
+  test("of a tensor that is not there is not made", async () => {
+    expect(await s7l(["prove", file, "--tensor", "nowhere", "--out", at("no.proof")])).toMatchObject({ code: 1 });
+    await expect(stat(at("no.proof"))).rejects.toMatchObject({ code: "ENOENT" });
+  });
+});
+
+describe("an artifact on a plain static file server", () => {
+  let server: Server;
+  let base: string;
+  let sent = 0;
+
+  beforeAll(async () => {
+    server = createServer(async (request, response) => {
+      const bytes = await readFile(join(folder, decodeURIComponent(request.url ?? "/").slice(1))).catch(
+        () => undefined,
+      );
+      if (!bytes) return void response.writeHead(404).end();
+      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "") ?? [];
+      if (from === undefined) return void response.writeHead(200).end(bytes);
+      const body = bytes.subarray(Number(from), Number(to) + 1);
+      sent += body.length;
+      const range = `bytes ${from}-${Number(from) + body.length - 1}/${bytes.length}`;
+      response.writeHead(206, { "content-range": range, etag: `"${bytes.length}"` }).end(body);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    base = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+  });
+  afterAll(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  test("verifies, signature and all", async () => {
+    const verdict = await ok(["verify", `${base}/mini.s7l`, "--key", at("p256.pub"), "--expected-root", root]);
+    expect(verdict).toMatchObject({ ok: true, root, integrity: "whole", authenticity: "signed" });
+  });
+
+  test("gives one expert for less than the whole", async () => {
+    sent = 0;
+    const verdict = await ok(["verify", `${base}/mini.s7l`, "--expert", "1"]);
+    expect(verdict).toMatchObject({ ok: true, integrity: "partial" });
+    expect(sent).toBeLessThan((await stat(file)).size);
+  });
+
+  test("runs, to the same text as the file", async () => {
+    const prompt = ["--prompt", "23 + 45 =", "--max-tokens", "3"];
+    const [near, far] = [await ok(["run", file, ...prompt]), await ok(["run", `${base}/mini.s7l`, ...prompt])];
+    expect(far).toMatchObject({ text: near.text, logitsDigest: near.logitsDigest });
+  });
+
+  test("that is not there, or a server that is not, is a matter of reading", async () => {
+    expect(await s7l(["verify", `${base}/nowhere.s7l`])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("[status"),
+    });
+    expect(await s7l(["verify", "http://127.0.0.1:9/x.s7l"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("[unreachable"),
+    });
+  });
+});
+
+describe("a bill of materials", () => {
+  test("is valid CycloneDX 1.6, and the same each time", async () => {
+    const bill = await s7l(["inspect", file, "--bom"]);
+    expect(bill).toMatchObject({ code: 0, stderr: "" });
+    expect((await s7l(["inspect", file, "--bom"])).stdout).toBe(bill.stdout);
+    const validator = new Validation.JsonStrictValidator(Spec.Version.v1dot6);
+    expect(await validator.validate(bill.stdout)).toBeNull();
+    // The validator is one: it sees what is wrong.
+    expect(await validator.validate(bill.stdout.replace("machine-learning-model", "model"))).not.toBeNull();
+    const { metadata } = JSON.parse(bill.stdout);
+    const digest = createHash("sha256")
+      .update(await readFile(file))
+      .digest("hex");
+    expect(metadata.component.hashes).toEqual([{ alg: "SHA-256", content: digest }]);
+    expect(bill.stdout).toContain(root);
+  });
+
+  test("is not made of a file whose front does not verify", async () => {
+    const bytes = await readFile(file);
+    bytes[400] = (bytes[400] ?? 0) ^ 1;
+    await writeFile(at("front.s7l"), bytes);
+    expect(await s7l(["inspect", at("front.s7l"), "--bom"])).toMatchObject({ code: 1, stdout: "" });
+  });
+});
