@@ -16,17 +16,9 @@ const FORBIDDEN_KEYS = new Set(["__proto__", "constructor", "prototype"]);
 
 const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-interface ScanOptions {
-  /**
-   * Rewrites a non-negative int64 (0xd3) as the uint64 (0xcf) of the same length: the one place where msgpackr's own output
-   * is not canonical. For bytes just encoded, never for bytes read.
-   */
-  readonly repairUnsigned64?: boolean;
-}
-
 /** Throws FormatError `canonical` unless `bytes` is the one encoding of a single value. */
-export function assertCanonical(bytes: Uint8Array, section: string, options: ScanOptions = {}): void {
-  const scan = new Scan(bytes, section, options.repairUnsigned64 ?? false);
+export function assertCanonical(bytes: Uint8Array, section: string): void {
+  const scan = new Scan(bytes, section);
   scan.value(1);
   if (scan.at !== bytes.length) scan.refuse(`${bytes.length - scan.at} bytes follow the value`);
 }
@@ -36,13 +28,11 @@ class Scan {
   private values = 0;
   private readonly bytes: Uint8Array;
   private readonly section: string;
-  private readonly repair: boolean;
   private readonly view: DataView;
 
-  constructor(bytes: Uint8Array, section: string, repair: boolean) {
+  constructor(bytes: Uint8Array, section: string) {
     this.bytes = bytes;
     this.section = section;
-    this.repair = repair;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
@@ -83,12 +73,7 @@ class Scan {
   }
 
   private signed64(): void {
-    const from = this.skip(8);
-    const n = this.view.getBigInt64(from);
-    if (n >= 0n && this.repair) {
-      this.bytes[from - 1] = 0xcf;
-      return;
-    }
+    const n = this.view.getBigInt64(this.skip(8));
     if (n >= 0n) this.refuse(`${n} is not negative, but has a signed form`);
     if (n >= -0x8000_0000n) this.refuse(`${n} is not in its shortest form`);
     if (n < -BigInt(Number.MAX_SAFE_INTEGER)) this.refuse(`${n} is below 1 - 2^53`);

@@ -1,7 +1,8 @@
 // Records and their schemas
 
 export { ABI, type Abi, abiSchema, KNOWN_ABIS, knowsAbi } from "./abi.ts";
-export { compareBytewise, decodeCanonical, encodeCanonical } from "./canonical.ts";
+export { decodeCanonical, encodeCanonical } from "./canonical.ts";
+export { compareBytewise } from "./canonical-encode.ts";
 export {
   type Component,
   componentLeaf,

@@ -3,7 +3,7 @@
  * knows each offset before it reads a weight and a reader recomputes what a file claims.
  */
 
-import { compareBytewise } from "./canonical.ts";
+import { compareBytewise } from "./canonical-encode.ts";
 import { FormatError } from "./errors.ts";
 import type { PlannedTensor } from "./fold/tensor-plan.ts";
 import { ALIGNMENT, HEADER_SIZE } from "./header.ts";

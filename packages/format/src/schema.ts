@@ -36,6 +36,11 @@ export interface RecordSchema<T, F extends Fields> extends Schema<T> {
   readonly fields: F;
 }
 
+/** Array.isArray does not narrow a readonly array. */
+export function isList(value: Value): value is readonly Value[] {
+  return Array.isArray(value);
+}
+
 function refuse(at: string, message: string): never {
   throw new FormatError("schema", `${at}: ${message}`, at);
 }

@@ -1,16 +1,23 @@
-import { ATTACKS, attacked, BYTE_ATTACKS, LEVELS } from "@s7l/fixtures";
-import { type Header, memorySource, readHeader } from "@s7l/format";
+import { ATTACKS, attacked, BYTE_ATTACKS, LEVELS, TINY_KINDS, type TinyKind } from "@s7l/fixtures";
+import { memorySource, readHeader } from "@s7l/format";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type RuleVerdict, type Verification, verify } from "../src/index.ts";
 import { replay, sealTiny } from "./seal-tiny.ts";
 
-let artifact: Uint8Array;
-let header: Header;
+const artifacts = new Map<TinyKind, Uint8Array>();
 
 beforeAll(async () => {
-  artifact = await sealTiny("experts");
-  header = readHeader(artifact.subarray(0, 256));
+  for (const kind of TINY_KINDS) artifacts.set(kind, await sealTiny(kind));
 });
+
+/** The artifact that an attack is made for. */
+function fixtureOf(kind: TinyKind = "experts"): Uint8Array {
+  const artifact = artifacts.get(kind);
+  if (!artifact) throw new Error(`no fixture ${kind}`);
+  return artifact;
+}
+
+const rootOf = (artifact: Uint8Array): Uint8Array => readHeader(artifact.subarray(0, 256)).root;
 
 type Refusal = Extract<RuleVerdict, { ok: false }>;
 
@@ -28,13 +35,15 @@ function brokenRule(result: Verification): Refusal {
 }
 
 describe("the fixture", () => {
-  test("is accepted as it is, and by its root", async () => {
-    const result = await verify(memorySource(artifact), { replay, expectedRoot: header.root });
+  test.each(TINY_KINDS)("%s is accepted as it is, and by its root", async (kind) => {
+    const artifact = fixtureOf(kind);
+    const result = await verify(memorySource(artifact), { replay, expectedRoot: rootOf(artifact) });
     expect(result.rules.filter(({ ok }) => !ok)).toEqual([]);
     expect(result).toMatchObject({ ok: true, integrity: "whole", authenticity: "pinned" });
   });
 
-  test("is rebuilt to the same bytes when nothing is changed", () => {
+  test.each(TINY_KINDS)("%s is rebuilt to the same bytes when nothing is changed", (kind) => {
+    const artifact = fixtureOf(kind);
     for (const level of LEVELS) {
       expect(attacked(artifact, { name: "nothing", expect: "pin", mutate: () => undefined }, level)).toEqual(artifact);
     }
@@ -45,11 +54,12 @@ describe.each(ATTACKS)("$name", (attack) => {
   test.each(LEVELS.filter((level) => level !== "root"))(
     "is refused with hashes rebuilt to the level %s",
     async (level) => {
-      brokenRule(await verify(memorySource(attacked(artifact, attack, level)), { replay }));
+      brokenRule(await verify(memorySource(attacked(fixtureOf(attack.fixture), attack, level)), { replay }));
     },
   );
 
   test("is refused by its rule when every hash is rebuilt", async () => {
+    const artifact = fixtureOf(attack.fixture);
     const file = attacked(artifact, attack, "root");
     expect(file).not.toEqual(artifact);
     if (attack.expect === "pin") {
@@ -63,13 +73,15 @@ describe.each(ATTACKS)("$name", (attack) => {
   });
 
   test("is refused by a pinned root when every hash is rebuilt", async () => {
+    const artifact = fixtureOf(attack.fixture);
     const file = attacked(artifact, attack, "root");
-    brokenRule(await verify(memorySource(file), { expectedRoot: header.root }));
+    brokenRule(await verify(memorySource(file), { expectedRoot: rootOf(artifact) }));
   });
 });
 
 describe("a file changed as bare bytes", () => {
   test.each(BYTE_ATTACKS)("is refused: $name", async ({ mutate }) => {
+    const artifact = fixtureOf();
     const file = mutate(artifact);
     expect(file).not.toEqual(artifact);
     brokenRule(await verify(memorySource(file)));
