@@ -164,3 +164,51 @@ export type FamilyName = keyof typeof CONFIGS;
 
 /** Each family's config by its model_type. */
 export const FAMILY_NAMES = Object.keys(CONFIGS) as readonly FamilyName[];
+
+const { norm: _norm, ...publicS7 } = CONFIGS.s7_llm_moe;
+const { q_lora_rank: _rank, n_shared_experts: _shared, ...plainV2 } = CONFIGS.deepseek_v2;
+const { vpmoe } = CONFIGS;
+
+/** What else a family's configs may say, each in a form of its own. */
+export const VARIANTS: Readonly<Record<string, JsonObject>> = {
+  "llama, tied, with biases": { ...CONFIGS.llama, tie_word_embeddings: true, attention_bias: true, mlp_bias: true },
+  "qwen2_moe with windows on listed layers": {
+    ...CONFIGS.qwen2_moe,
+    use_sliding_window: true,
+    sliding_window: 8,
+    layer_types: ["full_attention", "sliding_attention", "sliding_attention"],
+  },
+  "qwen2_moe without experts": { ...CONFIGS.qwen2_moe, mlp_only_layers: [0, 1, 2] },
+  "qwen3_moe with biases and windows": {
+    ...CONFIGS.qwen3_moe,
+    attention_bias: true,
+    use_sliding_window: true,
+    sliding_window: 4,
+  },
+  "deepseek_v2, greedy, without query latent and shared experts": {
+    ...plainV2,
+    topk_method: "greedy",
+    n_group: null,
+    topk_group: null,
+  },
+  "deepseek_v3 with rotation in halves": { ...CONFIGS.deepseek_v3, rope_interleave: false, norm_topk_prob: false },
+  "gpt_oss without biases": { ...CONFIGS.gpt_oss, attention_bias: false },
+  "moe_gpt with swiglu everywhere": { ...CONFIGS.moe_gpt, activation_function: "swiglu", moe_layer_frequency: 1 },
+  "moe_gpt with relu and no biases": { ...CONFIGS.moe_gpt, activation_function: "relu", bias: false },
+  "vpmoe without its extras": {
+    ...vpmoe,
+    model: {
+      ...vpmoe.model,
+      value_residual: false,
+      qk_layernorm: false,
+      softmax_type: "vanilla",
+      add_bias_linear: false,
+      add_qkv_bias: false,
+      untied_embeddings: false,
+    },
+    tpa: { use_tpa: false },
+    grape: { grape_a: false },
+    moe: { num_experts: 4, topk: 2, router_score_function: "softmax" },
+  },
+  "s7_llm_moe in the public original's form": publicS7,
+};

@@ -1,7 +1,8 @@
 import { encodeCanonical, sha256, tensorPlan, toHex } from "@s7l/format";
 import { describe, expect, test } from "vitest";
-import { CONFIGS, FAMILY_NAMES, type FamilyName } from "../../test/configs.ts";
+import { CONFIGS, FAMILY_NAMES, type FamilyName, VARIANTS } from "../../test/configs.ts";
 import { memoryCheckpoint, randomTensors } from "../../test/memory-checkpoint.ts";
+import { elementsOf, type View, whole } from "../checkpoint/view.ts";
 import type { JsonObject } from "../json.ts";
 import { lowerCheckpoint, lowerConfig } from "../lower.ts";
 import { quantize } from "../quantize.ts";
@@ -52,24 +53,6 @@ describe.each(FAMILY_NAMES)("%s", (name) => {
     expect([...checkpoint.tensors.keys()].filter((stored) => !read.has(stored))).toEqual([]);
   });
 
-  test("covers each stored element exactly once, unless the whole tensor feeds a constant", async () => {
-    const checkpoint = await memoryCheckpoint(CONFIGS[name], randomTensors(CONFIGS[name]));
-    const seen = new Map<string, Uint8Array>();
-    for (const { source } of lowerCheckpoint(checkpoint).tensors) {
-      for (const view of source.kind === "view" ? [source] : source.inputs) {
-        const counts = seen.get(view.tensor) ?? new Uint8Array(view.shape.reduce((n, size) => n * size, 1));
-        seen.set(view.tensor, counts);
-        const indices = view.axes.reduce<readonly number[]>(
-          (bases, { size, stride }) =>
-            bases.flatMap((base) => Array.from({ length: size }, (_, i) => base + i * stride)),
-          [view.offset],
-        );
-        for (const i of indices) counts[i] = (counts[i] ?? 0) + 1;
-      }
-    }
-    for (const [stored, counts] of seen) expect([stored, [...new Set(counts)]]).toEqual([stored, [1]]);
-  });
-
   test("quantizes to spans of the planned sizes", async () => {
     const weights = quantize(await memoryCheckpoint(CONFIGS[name], randomTensors(CONFIGS[name])));
     for (const tensor of tensorPlan(weights.fold)) {
@@ -79,6 +62,31 @@ describe.each(FAMILY_NAMES)("%s", (name) => {
     expect(weights.report().tensors).toHaveLength(tensorPlan(weights.fold).length);
   });
 });
+
+const ALL: Readonly<Record<string, JsonObject>> = { ...CONFIGS, ...VARIANTS };
+
+test.each(Object.keys(ALL))("%s: each stored element goes to exactly one place", async (name) => {
+  const config = ALL[name] ?? {};
+  const checkpoint = await memoryCheckpoint(config, randomTensors(config));
+  const lowered = lowerCheckpoint(checkpoint);
+  const seen = new Map<string, Uint8Array>();
+  for (const { source } of lowered.tensors) {
+    for (const view of source.kind === "view" ? [source] : source.inputs) {
+      const counts = seen.get(view.tensor) ?? new Uint8Array(elementsOf(whole(view.tensor, ...view.shape)));
+      seen.set(view.tensor, counts);
+      for (const i of indicesOf(view)) counts[i] = (counts[i] ?? 0) + 1;
+    }
+  }
+  expect([...seen.keys()].sort()).toEqual([...checkpoint.tensors.keys()].sort());
+  for (const [stored, counts] of seen) expect([stored, [...new Set(counts)]]).toEqual([stored, [1]]);
+});
+
+function indicesOf({ offset, axes }: View): readonly number[] {
+  return axes.reduce<readonly number[]>(
+    (bases, { size, stride }) => bases.flatMap((base) => Array.from({ length: size }, (_, i) => base + i * stride)),
+    [offset],
+  );
+}
 
 const COMMON = ["vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"];
 const REQUIRED: Readonly<Record<FamilyName, readonly string[]>> = {
