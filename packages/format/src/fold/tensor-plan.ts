@@ -8,7 +8,7 @@ import type { Attention, ExpertFfn, Ffn, Fold, Layer, Linear, Norm, Stack } from
 import { MAX_WIDTH } from "./fold.ts";
 
 /**
- * `i8`: int8 rows with one f32 scale each. `i8x2`: two int8 planes with one scale, w = scale · (254 · hi + lo) (routers).
+ * `i8`: int8 rows with one f32 scale each. `i8x2`: two int8 planes with one scale, w = scale / 254 · (254 · hi + lo) (routers).
  * `f32`: IEEE bits that the runtime reads as integers. `u64`: fixed-point fractions of a turn.
  */
 export type Dtype = "i8" | "i8x2" | "f32" | "u64";
