@@ -107,7 +107,7 @@ export function best(values: ArrayLike<number>, count: number): readonly number[
   const ids: number[] = [];
   for (let id = 0; id < values.length; id++) {
     const last = ids[count - 1];
-    if (last !== undefined && order(id, last) > 0) continue;
+    if (last !== undefined && (values[id] ?? 0) <= (values[last] ?? 0)) continue; // a later id loses a tie
     let at = ids.length;
     while (at > 0 && order(id, ids[at - 1] ?? 0) < 0) at--;
     ids.splice(at, 0, id);
