@@ -5,6 +5,7 @@ export { addShared, chooseExperts, gather, scatter, sortChoices } from "./expert
 export { activate } from "./ffn";
 export { appendKeys, appendValues, pageBytes, prepareQueries } from "./heads";
 export { embed, linear } from "./linear";
+export { setLimbs, sumRows } from "./linear-relaxed";
 export { alignF32, lastBits, refineMultipliers, spread } from "./load";
 export { setParts } from "./memory";
 export { normBlocks } from "./norm";

@@ -6,6 +6,7 @@
  */
 import { bits64, roundShift } from "./integer";
 import { address, field, head, row } from "./memory";
+import { relaxedOne, relaxedSplit, relaxedTile, secondOr } from "./linear-relaxed";
 import { sumLanes } from "./vector";
 
 /** The largest l1 whose sums fit in 32 bits. */
@@ -85,7 +86,9 @@ function multiplyOne(map: usize, xs: usize, t: i32, y: usize, from: i32, to: i32
   const out = row(y, t, 4);
   let w = address(map, 0) + <usize>from * stride;
   let or = 0;
-  if (l1 <= FAST_L1) {
+  if (ASC_FEATURE_RELAXED_SIMD && l1 <= FAST_L1) {
+    or = relaxedOne(map, xs, t, out, from, to, s);
+  } else if (l1 <= FAST_L1) {
     for (let r = from; r < to; r++) {
       const at = <usize>r << 2;
       const v = <i32>((<i64>dot(w, x, columns) * <i64>load<i32>(multipliers + at) + half) >> <i64>s);
@@ -118,8 +121,19 @@ function multiplyMany(map: usize, xs: usize, t: i32, tokens: i32, y: usize, from
   const stride = <usize>field(map, 1);
   const panel = max(2, min(64, PANEL / columns) & ~1);
   for (let i = 0; i < tokens; i++) clearHead(map, xs, y, t + i, to, part);
+  if (ASC_FEATURE_RELAXED_SIMD) relaxedSplit(map, xs, t, tokens);
   for (let top = from; top < to; top += panel) {
     const bottom = min(to, top + panel);
+    if (ASC_FEATURE_RELAXED_SIMD) {
+      for (let i = 0; i < tokens; i += 2) {
+        const j = min(i + 1, tokens - 1);
+        const sa = shiftOf(map, xs, t + i);
+        const sb = shiftOf(map, xs, t + j);
+        addOr(y, t + i, relaxedTile(map, i, j, row(y, t + i, 4), row(y, t + j, 4), sa, sb, top, bottom), part);
+        addOr(y, t + j, secondOr, part);
+      }
+      continue;
+    }
     for (let i = 0; i < tokens; i += 4) {
       const a = t + i;
       const b = t + min(i + 1, tokens - 1);
@@ -133,8 +147,13 @@ function multiplyMany(map: usize, xs: usize, t: i32, tokens: i32, y: usize, from
 /** The head of a result before its rows are known. */
 @inline
 function clearHead(map: usize, x: usize, y: usize, t: i32, to: i32, part: i32): void {
-  const s = resultShift(127, load<i32>(head(x, t), 4), field(map, 4));
-  finish(map, x, y, t, s, 0, to, part);
+  finish(map, x, y, t, shiftOf(map, x, t), 0, to, part);
+}
+
+/** A token's shift by this map. */
+@inline
+function shiftOf(map: usize, x: usize, t: i32): i32 {
+  return resultShift(127, load<i32>(head(x, t), 4), field(map, 4));
 }
 
 /** Rows [top, bottom) of four tokens. */
@@ -160,11 +179,10 @@ function tile(
   const yb = row(y, b, 4);
   const yc = row(y, c, 4);
   const yd = row(y, d, 4);
-  const bits = field(map, 4);
-  const sa = <i64>resultShift(127, load<i32>(head(xs, a), 4), bits);
-  const sb = <i64>resultShift(127, load<i32>(head(xs, b), 4), bits);
-  const sc = <i64>resultShift(127, load<i32>(head(xs, c), 4), bits);
-  const sd = <i64>resultShift(127, load<i32>(head(xs, d), 4), bits);
+  const sa = <i64>shiftOf(map, xs, a);
+  const sb = <i64>shiftOf(map, xs, b);
+  const sc = <i64>shiftOf(map, xs, c);
+  const sd = <i64>shiftOf(map, xs, d);
   const multipliers = address(map, 3);
   let oa = 0;
   let ob = 0;

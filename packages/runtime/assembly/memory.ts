@@ -8,8 +8,9 @@
  * Activations (14 bits): the same record; data i16 [tokens][stride], zero beyond the width; heads { exponent, l1 }.
  *
  * Map (a matrix with its bias): { data, stride, plane, multipliers, multiplierBits, exponent, rows, columns, bias,
- * biasExponent, biasBits }: int8 [rows][stride], zero beyond the columns up to the stride, a multiple of 16; plane: address of
- * the second int8 plane or 0; multipliers i32 [rows]; bias: i32 mantissas or 0.
+ * biasExponent, biasBits, sums }: int8 [rows][stride], zero beyond the columns up to the stride, a multiple of 16; plane: address of
+ * the second int8 plane or 0; multipliers i32 [rows]; bias: i32 mantissas or 0; sums: i32 [rows] where
+ * the module uses relaxed SIMD.
  *
  * Norm: { layer, epsSignificand, epsExponent, gain, gainExponent, bias, biasExponent, biasBits }: layer is 1 for LayerNorm.
  */

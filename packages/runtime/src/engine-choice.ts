@@ -1,6 +1,6 @@
 /** Which engine runs an artifact. Every choice gives the same bits. */
 import type { VerifiedArtifact } from "@s7l/verify";
-import { createWasmEngine, hasSimd } from "./engine/wasm-engine.ts";
+import { bestEngine, createWasmEngine } from "./engine/wasm-engine.ts";
 import type { Engine, EngineName } from "./engine.ts";
 import { RuntimeError } from "./errors.ts";
 import { createInterpreter } from "./reference/interpreter.ts";
@@ -15,17 +15,13 @@ export async function chooseEngine(
     throw new RuntimeError("option", `threads is ${threads}; it is a number of 1 or more`);
   switch (engine) {
     case "auto":
-      return hasSimd() ? createWasmEngine(artifact, { threads }) : interpreter(artifact);
+      return chooseEngine(artifact, { engine: await bestEngine(), ...(threads === undefined ? {} : { threads }) });
     case "interpreter":
-      return interpreter(artifact);
+      return createInterpreter(await readFoldWeights(artifact.fold, (name) => artifact.read(name)));
     case "simd":
     case "relaxed":
       return createWasmEngine(artifact, { engine, threads });
     default:
       throw new RuntimeError("option", `there is no engine "${engine}": interpreter, simd, relaxed or auto`);
   }
-}
-
-async function interpreter(artifact: VerifiedArtifact): Promise<Engine> {
-  return createInterpreter(await readFoldWeights(artifact.fold, (name) => artifact.read(name)));
 }

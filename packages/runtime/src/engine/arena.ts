@@ -54,6 +54,8 @@ export interface Arena {
   readonly logitRows: number;
   /** Scratch of each part. */
   readonly scratch: readonly number[];
+  /** Room for the limbs of activations, each part's own (assembly/linear-relaxed.ts). */
+  readonly limbs: readonly number[];
   /** Where the logits lie, for reading them out. */
   readonly logitPlace: RowPlace;
   /** The numbers 0, 1, 2, … of a chunk's tokens. */
@@ -134,6 +136,7 @@ export function allocateArena(
     logits: logits.record,
     logitRows,
     scratch: Array.from({ length: parts }, () => heap.allocate(scratchBytes(sizes))),
+    limbs: Array.from({ length: parts }, () => heap.allocate(tokens * up(sizes.activation, 32) * 2)),
     logitPlace: logits,
     identity: heap.record(Array.from({ length: tokens }, (_, t) => t)),
     members: heap.allocate(tokens * 4),

@@ -106,6 +106,8 @@ export interface Kernels {
   readonly addShared: Kernel<[rows: number, gate: number, tokens: number, width: number, sum: number, ...Share]>;
   readonly pickRows: Kernel<[from: number, list: number, count: number, to: number, ...Share]>;
   readonly putRows: Kernel<[from: number, list: number, count: number, to: number, ...Share]>;
+  readonly setLimbs: Kernel<[address: number]>;
+  readonly sumRows: Kernel<[map: number, to: number]>;
   readonly pageBytes: (attention: number) => number;
   readonly alignF32: (values: number, count: number) => number;
   readonly lastBits: () => number;
@@ -137,6 +139,8 @@ const NAMES: readonly (keyof Kernels)[] = [
   "addShared",
   "pickRows",
   "putRows",
+  "setLimbs",
+  "sumRows",
   "pageBytes",
   "alignF32",
   "lastBits",

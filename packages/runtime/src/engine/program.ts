@@ -173,20 +173,22 @@ interface Scope {
 
 const pad8 = (n: number): number => Math.ceil(n / 8) * 8;
 
-/** Writes every record of a fold into the heap. */
+/** Writes every record of a fold into the heap; `rowSums`: with the row sums that relaxed kernels need. */
 export function buildProgram(
   heap: Heap,
   kernels: Kernels,
   fold: Fold,
   tensors: ReadonlyMap<string, PlacedTensor>,
+  rowSums: boolean,
 ): Program {
-  return new Builder(heap, kernels, tensors).program(fold);
+  return new Builder(heap, kernels, tensors, rowSums).program(fold);
 }
 
 class Builder {
   readonly #heap: Heap;
   readonly #kernels: Kernels;
   readonly #tensors: ReadonlyMap<string, PlacedTensor>;
+  readonly #rowSums: boolean;
   readonly #aligned = new Map<number, AlignedVector>();
   readonly #constants = new Map<string, number>();
   readonly #rotations: RotationStep[] = [];
@@ -211,8 +213,9 @@ class Builder {
     used: 0,
   };
 
-  constructor(heap: Heap, kernels: Kernels, tensors: ReadonlyMap<string, PlacedTensor>) {
+  constructor(heap: Heap, kernels: Kernels, tensors: ReadonlyMap<string, PlacedTensor>, rowSums: boolean) {
     this.#heap = heap;
+    this.#rowSums = rowSums;
     this.#kernels = kernels;
     this.#tensors = tensors;
   }
@@ -321,6 +324,7 @@ class Builder {
     const m = this.matrix(tensor, scope);
     const b = bias === undefined ? undefined : this.vector(bias, scope);
     this.grow("activation", m.columns);
+    const sums = this.#rowSums && m.plane === 0 ? this.#heap.allocate(m.rows * 4) : 0;
     const record = this.#heap.record([
       m.data,
       m.stride,
@@ -333,7 +337,9 @@ class Builder {
       b?.data ?? 0,
       b?.exponent ?? 0,
       b?.bits ?? 0,
+      sums,
     ]);
+    if (sums !== 0) this.#kernels.sumRows(record, sums);
     return { record, rows: m.rows, columns: m.columns, biased: b !== undefined };
   }
 

@@ -4,11 +4,12 @@ import { RuntimeError } from "../errors.ts";
 import { type Arena, allocateArena } from "./arena.ts";
 import { Cache } from "./cache.ts";
 import { Heap } from "./heap.ts";
-import { decodeModule, instantiateKernels } from "./kernels.ts";
+import { decodeModule, instantiateKernels, type Kernels } from "./kernels.ts";
 import { buildProgram, type Program } from "./program.ts";
+import { agree } from "./self-test.ts";
 import { placeTensors, type TensorReader } from "./tensors.ts";
 import { type Chunk, Walker } from "./walker.ts";
-import { engineWasm } from "./wasm-bytes.generated.ts";
+import { engineRelaxedWasm, engineWasm } from "./wasm-bytes.generated.ts";
 
 export type { TensorReader } from "./tensors.ts";
 
@@ -33,12 +34,12 @@ export function hasSimd(): boolean {
  */
 export async function createWasmEngine(source: TensorReader, options: WasmEngineOptions = {}): Promise<Engine> {
   const { engine: name = "simd" } = options;
-  if (name !== "simd") throw new RuntimeError("engine", `engine "${name}" is not in this build: use "simd"`);
   const heap = new Heap(BASE, false);
-  const kernels = await instantiateKernels(await compile(decodeModule(engineWasm)), heap.memory);
+  const kernels = await kernelsOf(name, heap);
   const tensors = await placeTensors(heap, kernels, source);
-  const program = buildProgram(heap, kernels, source.fold, tensors);
+  const program = buildProgram(heap, kernels, source.fold, tensors, name === "relaxed");
   const arena = allocateArena(heap, program, { vocab: source.fold.vocab, context: source.fold.context, parts: 1 });
+  kernels.setLimbs(arena.limbs[0] ?? 0);
   const walker = new Walker(kernels, program, arena, { part: 0, parts: 1, sync: () => {} }, () => heap.i32);
   const scores = new Scores(heap);
   const { vocab, context } = source.fold;
@@ -48,12 +49,25 @@ export async function createWasmEngine(source: TensorReader, options: WasmEngine
   };
 }
 
-async function compile(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
-  try {
-    return await WebAssembly.compile(bytes);
-  } catch (cause) {
-    throw new RuntimeError("engine", "this host has no WebAssembly SIMD: use the interpreter", undefined, { cause });
-  }
+/** The fastest engine of this host: `relaxed` only where it passes its self-test. */
+export async function bestEngine(): Promise<EngineName> {
+  if (!hasSimd()) return "interpreter";
+  if (!WebAssembly.validate(decodeModule(engineRelaxedWasm))) return "simd";
+  const heap = new Heap(BASE, false);
+  const relaxed = await instantiate(engineRelaxedWasm, heap);
+  return agree(heap, await instantiate(engineWasm, heap), relaxed) ? "relaxed" : "simd";
+}
+
+async function kernelsOf(name: "simd" | "relaxed", heap: Heap): Promise<Kernels> {
+  if (!hasSimd()) throw new RuntimeError("engine", 'this host has no WebAssembly SIMD: use the engine "interpreter"');
+  if (name === "simd") return instantiate(engineWasm, heap);
+  if ((await bestEngine()) !== "relaxed")
+    throw new RuntimeError("engine", 'this host has no exact relaxed SIMD: use the engine "simd"');
+  return instantiate(engineRelaxedWasm, heap);
+}
+
+async function instantiate(base64: string, { memory }: Heap): Promise<Kernels> {
+  return instantiateKernels(await WebAssembly.compile(decodeModule(base64)), memory);
 }
 
 /** Room for the attention scores of one token and head; grows with the longest sequence. */

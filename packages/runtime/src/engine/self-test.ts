@@ -1,0 +1,57 @@
+/** Whether a host's relaxed dot product is exact where it must be: some compilers are wrong, and a feature test cannot tell. */
+import type { Heap } from "./heap.ts";
+import type { Kernels } from "./kernels.ts";
+
+const ROWS = 7;
+const COLUMNS = 112;
+const TOKENS = 5;
+
+/** Runs the same products by both kernels and compares every word. Both share the heap's memory. */
+export function agree(heap: Heap, trusted: Kernels, candidate: Kernels): boolean {
+  const weights = heap.allocate(ROWS * COLUMNS);
+  const bytes = heap.bytes(weights, ROWS * COLUMNS);
+  // Rows of each extreme, and rows that pass through every value.
+  bytes.forEach((_, i) => {
+    const row = Math.floor(i / COLUMNS);
+    bytes[i] = row === 0 ? 127 : row === 1 ? -127 : ((i * 73) % 255) - 127;
+  });
+  const multipliers = heap.record(Array<number>(ROWS).fill(1 << 23));
+  const sums = heap.allocate(ROWS * 4);
+  const map = heap.record([weights, COLUMNS, 0, multipliers, 24, 0, ROWS, COLUMNS, 0, 0, 0, sums]);
+  const x = rows(heap, 128, 2);
+  const q = new Int16Array(heap.memory.buffer, x.data, TOKENS * 128);
+  const words = heap.i32;
+  for (let t = 0; t < TOKENS; t++) {
+    let l1 = 0;
+    for (let c = 0; c < COLUMNS; c++) {
+      const value = t === 0 ? 8191 : t === 1 ? -8192 : ((c * 2731 + t * 911) % 16384) - 8192;
+      q[t * 128 + c] = value;
+      l1 += Math.abs(value);
+    }
+    words[(x.heads + t * 64) / 4 + 1] = l1;
+  }
+  const y = rows(heap, 32, 4);
+  const results = [trusted, candidate].map((kernels) => {
+    kernels.setLimbs(heap.allocate(TOKENS * COLUMNS * 2));
+    kernels.sumRows(map, sums);
+    const seen: number[] = [];
+    for (const tokens of [1, TOKENS]) {
+      heap.i32.fill(0, y.data / 4, y.data / 4 + TOKENS * 32);
+      kernels.linear(map, x.record, tokens, y.record, 0, ROWS, 0);
+      seen.push(...heap.i32.subarray(y.data / 4, y.data / 4 + TOKENS * 32));
+      for (let t = 0; t < tokens; t++)
+        seen.push(...heap.i32.subarray((y.heads + t * 64) / 4, (y.heads + t * 64) / 4 + 2));
+    }
+    return seen;
+  });
+  const [expected = [], actual = []] = results;
+  return expected.length === actual.length && expected.every((word, i) => word === actual[i]);
+}
+
+function rows(heap: Heap, stride: number, bytes: number) {
+  const data = heap.allocate(TOKENS * stride * bytes);
+  const heads = heap.allocate(TOKENS * 64);
+  heap.bytes(data, TOKENS * stride * bytes).fill(0);
+  heap.bytes(heads, TOKENS * 64).fill(0);
+  return { data, heads, record: heap.record([data, heads, stride]) };
+}
