@@ -1,7 +1,7 @@
 /** SHA-256 of many files at once, a thread each. */
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { FormatError } from "@s7l/format";
-import { workerModule } from "../worker-module.ts";
+import { startWorker } from "../worker-module.ts";
 import { hashFile } from "./hash-file.ts";
 import type { HashMessage } from "./hash-worker.ts";
 import type { ListedFile } from "./listing.ts";
@@ -45,7 +45,7 @@ export async function hashFiles(
     await drain((path) => hashFile(path, onBytes, signal));
     return digests;
   }
-  const workers = Array.from({ length: count }, () => new Worker(workerModule("checkpoint/hash-worker")));
+  const workers = Array.from({ length: count }, () => startWorker("checkpoint/hash-worker"));
   try {
     await Promise.all(workers.map((worker) => drain((path) => hashOn(worker, path, onBytes, signal))));
   } finally {
@@ -63,19 +63,20 @@ function hashOn(
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void): void => {
-      worker.removeAllListeners();
+      // One by one: removeAllListeners would take the thread's own with it, and no message would come again.
+      worker.off("message", take).off("error", fail).off("exit", end);
       signal?.removeEventListener("abort", abort);
       act();
     };
-    const abort = (): void => settle(() => reject(signal?.reason));
-    const fail = (message: string): void => settle(() => reject(new Error(message)));
-    worker.on("message", (message: HashMessage) => {
+    const take = (message: HashMessage): void => {
       if (message.kind === "bytes") onBytes(message.count);
       else if (message.kind === "done") settle(() => resolve(message.sha256));
-      else fail(message.message);
-    });
-    worker.on("error", (cause) => fail(cause.message));
-    worker.on("exit", () => fail("the thread that read it ended"));
+      else fail(new Error(message.message));
+    };
+    const fail = (cause: Error): void => settle(() => reject(cause));
+    const end = (): void => fail(new Error("the thread that read it ended"));
+    const abort = (): void => settle(() => reject(signal?.reason));
+    worker.on("message", take).on("error", fail).on("exit", end);
     signal?.addEventListener("abort", abort);
     worker.postMessage(path);
   });
