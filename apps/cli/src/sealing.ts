@@ -2,6 +2,7 @@
  * From weights to a file: sealed under a temporary name, its golden prompts run by the runtime, then put under its final name. The
  * one place where pack, verify and runtime meet.
  */
+import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { type ByteSource, spanLayout, tensorPlan, type WeightSource } from "@s7l/format";
 import type { GoldenCallback, Prompts, Seal } from "@s7l/pack";
@@ -21,7 +22,7 @@ export interface SealedFile extends Seal {
 }
 
 /** How weights become a file. */
-export interface SealSettings extends Watch {
+export interface SealSettings extends Watch, Pick<Context<unknown>, "report"> {
   /** Verifies the finished artifact by every rule, golden prompts included, before it gets its name. */
   readonly check: boolean;
   /** What progress calls it. */
@@ -30,6 +31,8 @@ export interface SealSettings extends Watch {
   readonly source?: Uint8Array;
   /** Tensors in flight. */
   readonly concurrency?: number;
+  /** The last thing before the artifact gets its name; what it throws refuses it. */
+  readonly assertUnchanged?: () => Promise<void>;
 }
 
 /**
@@ -49,6 +52,11 @@ export async function sealArtifact(weights: WeightSource, out: string, settings:
       ...(concurrency === undefined ? {} : { concurrency }),
     });
     return finish(sealed);
+  } catch (error) {
+    progress.clear();
+    if (existsSync(`${out}.parts`))
+      settings.report.note(`what is finished lies in ${out}.parts; the same command goes on from there`);
+    throw error;
   } finally {
     progress.clear();
   }
@@ -73,7 +81,7 @@ export async function mergeArtifact(weights: WeightSource, out: string, settings
 }
 
 /** The end of a seal: goldens from the runtime, and the check before the name. */
-function ends(weights: WeightSource, { progress, signal, check }: SealSettings) {
+function ends(weights: WeightSource, { progress, signal, check, assertUnchanged }: SealSettings) {
   const prompts = goldenPrompts(weights);
   const verifications: Verification[] = [];
   const ending: FinishOptions & { readonly prompts: Prompts } = {
@@ -86,6 +94,7 @@ function ends(weights: WeightSource, { progress, signal, check }: SealSettings) 
           throw new CliError("refused", `what was sealed does not verify: ${brokenRule(verification)}`);
         verifications.push(verification);
       }
+      await assertUnchanged?.();
       signal.throwIfAborted();
     },
   };

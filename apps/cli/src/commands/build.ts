@@ -1,4 +1,4 @@
-import { toHex } from "@s7l/format";
+import { tensorPlan, toHex } from "@s7l/format";
 import { openCheckpoint, quantize } from "@s7l/quantize";
 import { formatBytes, formatCount, formatSeconds } from "../quantity.ts";
 import { sealArtifact, watched } from "../sealing.ts";
@@ -27,15 +27,18 @@ export const build = defineVerb({
       const weights = quantize(checkpoint);
       const source = watched(weights, "quantize and seal", { progress, signal });
       const sealed = await sealArtifact(source, out, {
+        report,
         progress,
         signal,
         check: true,
         step: "quantize and seal",
         source: checkpoint.identity,
+        assertUnchanged: checkpoint.assertUnchanged,
       });
-      await checkpoint.assertUnchanged();
       const root = toHex(sealed.root);
-      const { family, tensors } = weights.report();
+      const { family } = weights.report();
+      // Not the report's: of a run that went on from an earlier one it has the later tensors alone.
+      const tensors = tensorPlan(weights.fold).length;
       report.finish({
         json: {
           out,
@@ -45,7 +48,7 @@ export const build = defineVerb({
         },
         brief: root,
         lines: [
-          `${out}: ${formatBytes(sealed.size)}, ${formatCount(tensors.length)} tensors of ${family}, sealed and verified (V0 to V7) in ${formatSeconds(performance.now() - started)}`,
+          `${out}: ${formatBytes(sealed.size)}, ${formatCount(tensors)} tensors of ${family}, sealed and verified (V0 to V7) in ${formatSeconds(performance.now() - started)}`,
           `root ${report.ink.bold(root)}`,
         ],
       });

@@ -119,10 +119,10 @@ async function quantizeModel(out: string, { progress, signal }: DemoContext) {
   }
 }
 
-async function packWeights(folder: string, out: string, { progress, signal }: DemoContext) {
+async function packWeights(folder: string, out: string, { report, progress, signal }: DemoContext) {
   const weights = await openWeights(folder);
   try {
-    return await sealArtifact(weights, out, { progress, signal, check: false, step: "pack" });
+    return await sealArtifact(weights, out, { report, progress, signal, check: false, step: "pack" });
   } finally {
     await weights.close();
   }

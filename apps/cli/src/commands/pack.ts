@@ -58,7 +58,14 @@ export const pack = defineVerb({
       const source = await vocabularyOf(weights, args);
       const { identity } = weights;
       if (shard) return await packShard(source, identity, shard, { args, report, progress, signal });
-      const settings = { progress, signal, check: false, step: args.merge ? "merge" : "seal", source: identity };
+      const settings = {
+        report,
+        progress,
+        signal,
+        check: false,
+        step: args.merge ? "merge" : "seal",
+        source: identity,
+      };
       const { root, size, prompts } = await (args.merge ? mergeArtifact : sealArtifact)(source, args.out, settings);
       report.finish({
         json: { out: args.out, size, root: toHex(root), goldenPrompts: prompts },
