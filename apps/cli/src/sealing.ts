@@ -140,15 +140,28 @@ export function brokenRule({ rules }: Verification): string {
   return `${id}, ${message} [${code}${at === undefined || message.includes(at) ? "" : ` at ${at}`}]`;
 }
 
-/** Weights that say how much of them was read, and that stop on an abort. */
-export function watched(weights: WeightSource, step: string, { progress, signal }: Watch): WeightSource {
-  const total = tensorPlan(weights.fold).reduce((sum, tensor) => sum + spanLayout(tensor).size, 0);
-  let done = 0;
+/** Weights whose reading stops on an abort, also in the middle of a large tensor. */
+export function interruptible(weights: WeightSource, signal: AbortSignal): WeightSource {
   return {
     ...weights,
     span: async function* (tensor) {
       for await (const piece of weights.span(tensor)) {
         signal.throwIfAborted();
+        yield piece;
+      }
+    },
+  };
+}
+
+/** The same, and they say how much of them was read. */
+export function watched(weights: WeightSource, step: string, { progress, signal }: Watch): WeightSource {
+  const total = tensorPlan(weights.fold).reduce((sum, tensor) => sum + spanLayout(tensor).size, 0);
+  let done = 0;
+  const source = interruptible(weights, signal);
+  return {
+    ...source,
+    span: async function* (tensor) {
+      for await (const piece of source.span(tensor)) {
         done += piece.length;
         progress.show(step, done, total);
         yield piece;

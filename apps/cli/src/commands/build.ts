@@ -1,7 +1,7 @@
 import { tensorPlan, toHex } from "@s7l/format";
 import { openCheckpoint, quantize } from "@s7l/quantize";
 import { formatBytes, formatCount, formatSeconds } from "../quantity.ts";
-import { sealArtifact, watched } from "../sealing.ts";
+import { interruptible, sealArtifact } from "../sealing.ts";
 import { defineVerb } from "../verb.ts";
 import { verdictJson } from "../verdict-lines.ts";
 
@@ -25,8 +25,7 @@ export const build = defineVerb({
     const checkpoint = await openCheckpoint(folder);
     try {
       const weights = quantize(checkpoint);
-      const source = watched(weights, "quantize and seal", { progress, signal });
-      const sealed = await sealArtifact(source, out, {
+      const sealed = await sealArtifact(interruptible(weights, signal), out, {
         report,
         progress,
         signal,
