@@ -1,5 +1,6 @@
-import { fakeDigests, TINY_KINDS } from "@s7l/fixtures";
-import { memorySource, toHex } from "@s7l/format";
+import { fakeDigests, TINY_KINDS, tinyWeights } from "@s7l/fixtures";
+import { memorySink, memorySource, toHex } from "@s7l/format";
+import { type GoldenCallback, seal } from "@s7l/pack";
 import { beforeAll, describe, expect, test } from "vitest";
 import { replay, sealTiny } from "../test/seal-tiny.ts";
 import { RULES } from "./errors.ts";
@@ -135,6 +136,16 @@ describe("openVerified", () => {
       "expert3",
       "trunk",
     ]);
+  });
+
+  test("does not open a draft, whose golden prompts were never run", async () => {
+    let refused: unknown;
+    const golden: GoldenCallback = async (draft, prompts) => {
+      refused = await openVerified(draft).catch((error: unknown) => error);
+      return fakeDigests(prompts);
+    };
+    await seal(tinyWeights("speck"), memorySink(), { golden });
+    expect(refused).toMatchObject({ name: "VerifyError", rule: "V6", code: "draft" });
   });
 
   test("throws the broken rule", async () => {
