@@ -1,5 +1,5 @@
 /** The shapes that performance is stated for, with random weights made on the spot. */
-import { type Fold, FOLD_NAME, type Layer, spanLayout, tensorPlan } from "@s7l/format";
+import { FOLD_NAME, type Fold, type Layer, spanLayout, tensorPlan } from "@s7l/format";
 import type { TensorReader } from "../src/engine/wasm-engine.ts";
 
 const f32 = (x: number): number => new Uint32Array(Float32Array.of(x).buffer)[0] ?? 0;

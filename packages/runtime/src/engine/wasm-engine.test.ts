@@ -1,5 +1,7 @@
+import { FOLD_NAME, type Fold, spanLayout, tensorPlan } from "@s7l/format";
 import { describe, expect, test } from "vitest";
-import { Dice, type RandomModel, randomModel, type Wish } from "../../test/random-model.ts";
+import { DENSE, foldOf, randomSource } from "../../bench/shapes.ts";
+import { Dice, f32, type RandomModel, randomModel, type Wish } from "../../test/random-model.ts";
 import type { Engine, Logits } from "../engine.ts";
 import { createInterpreter } from "../reference/interpreter.ts";
 import { readFoldWeights } from "../reference/weights.ts";
@@ -71,5 +73,146 @@ describe("the simd engine equals the interpreter bit for bit", () => {
     test.each([11, 12, 13, 14])("and extreme weights, seed %i", async (seed) => {
       await compare(randomModel(seed, { ...wish, temper: "extreme" }), seed, 24, [1, 5, 24]);
     });
+  });
+});
+
+/** Wide enough that 14-bit activations of full size overflow 32-bit sums, and a router's products overflow 64 bits. */
+function wideModel(weight: (row: number, column: number) => number): RandomModel {
+  const width = 4096;
+  const linear = (tensor: string) => ({ tensor });
+  const expert = {
+    kind: "plain" as const,
+    activation: "relu" as const,
+    width: 8,
+    fc1: linear("e{expert}.1"),
+    fc2: linear("e{expert}.2"),
+  };
+  const fold: Fold = {
+    fold: FOLD_NAME,
+    version: 1,
+    vocab: 5,
+    context: 64,
+    width,
+    embedding: "embedding",
+    stages: [
+      {
+        kind: "layers",
+        stack: {
+          order: [0],
+          kinds: [
+            {
+              attention: {
+                heads: 1,
+                kvHeads: 1,
+                keySize: 4,
+                valueSize: 4,
+                scale: f32(0.5),
+                project: { kind: "qkv", q: linear("q"), k: linear("k"), v: linear("v"), o: linear("o") },
+                position: { kind: "none" },
+              },
+              ffn: {
+                kind: "experts",
+                count: 4,
+                used: 2,
+                router: { linear: linear("router"), score: "softmax", weights: "normalised", scale: f32(1) },
+                expert,
+              },
+            },
+          ],
+        },
+      },
+    ],
+    head: { kind: "tied" },
+  };
+  const spans = new Map(
+    tensorPlan(fold).map((tensor) => {
+      const layout = spanLayout(tensor);
+      const span = new Uint8Array(layout.size);
+      const view = new DataView(span.buffer);
+      const [rows = 0, columns = 0] = tensor.shape;
+      for (let r = 0; r < rows; r++) {
+        for (let c = 0; c < columns; c++) {
+          view.setInt8(r * columns + c, weight(r, c));
+          if (layout.plane > 0) view.setInt8(layout.plane + r * columns + c, weight(r, c));
+        }
+        view.setFloat32(layout.scales + r * 4, 1.9999999 + r / 1000, true);
+      }
+      return [tensor.name, span];
+    }),
+  );
+  return { fold, read: async (name) => spans.get(name) ?? new Uint8Array() };
+}
+
+describe("sums that pass 32 bits are exact", () => {
+  test.each([
+    ["all at the limit", () => 127],
+    ["all at the other limit", () => -127],
+    ["some tokens only", (row: number, column: number) => (row % 2 === 0 ? 127 : ((row + column * 7) % 255) - 127)],
+  ])("with weights %s", async (_, weight) => {
+    await compare(wideModel(weight), 1, 9, [1, 4, 9]);
+  });
+});
+
+describe("a sequence", () => {
+  const model = randomModel(5, { project: "qkv", position: "rope", ffn: "gated" });
+
+  test("equals the interpreter over several pages of cache, cut anywhere", async () => {
+    await compare(model, 9, 330, [1, 64, 129, 330]);
+  });
+
+  test("gives the logits of the last position alone where only those are wanted", async () => {
+    const { ids } = tokensOf(model, 3, 200);
+    const engine = await createWasmEngine(model);
+    const all = engine.open().forward(ids, [], "all");
+    const last = engine.open().forward(ids, [], "last");
+    expect(last.exponents).toEqual(all.exponents.slice(-1));
+    expect(last.mantissas).toEqual(all.mantissas.slice(-model.fold.vocab));
+    expect(engine.open().forward([], [], "last").mantissas).toEqual(new Int32Array(0));
+  });
+
+  test("is independent of others that run in turns with it", async () => {
+    const { ids } = tokensOf(model, 3, 100);
+    const engine = await createWasmEngine(model);
+    const alone = engine.open().forward(ids, [], "all");
+    const sequences = [engine.open(), engine.open()];
+    for (const [i, id] of ids.entries()) {
+      for (const [s, sequence] of sequences.entries()) {
+        const row = sequence.forward([s === 0 ? id : (id + 1) % model.fold.vocab], [], "last").mantissas;
+        const { vocab } = model.fold;
+        if (s === 0) expect(row).toEqual(alone.mantissas.slice(i * vocab, (i + 1) * vocab));
+      }
+    }
+  });
+
+  test.each([
+    ["an id that is not in the vocabulary", [60], [], "ids"],
+    ["an id that is no integer", [0.5], [], "ids"],
+    ["more positions than the fold has", Array<number>(401).fill(0), [], "context"],
+  ])("refuses %s and stays as it was", async (_, ids, experts, code) => {
+    const sequence = (await createWasmEngine(model)).open();
+    expect(() => sequence.forward(ids, experts, "last")).toThrow(expect.objectContaining({ code }));
+    expect(sequence.length).toBe(0);
+  });
+
+  test("refuses an expert that a routed stage does not have", async () => {
+    const sequence = (await createWasmEngine(randomModel(2, { routed: true }))).open();
+    expect(() => sequence.forward([0], [3], "last")).toThrow(expect.objectContaining({ code: "ids" }));
+  });
+});
+
+describe("memory", () => {
+  test("holds the weights once, whether they can be read into place or not", async () => {
+    const source = randomSource(foldOf({ ...DENSE, layers: 2, vocab: 8192 }));
+    const bytes = tensorPlan(source.fold).reduce((sum, tensor) => sum + spanLayout(tensor).size, 0);
+    const targets: ArrayBufferLike[] = [];
+    await createWasmEngine({
+      ...source,
+      readInto: async (name, target) => {
+        targets.push(target.buffer);
+        await source.readInto?.(name, target);
+      },
+    });
+    expect(new Set(targets).size).toBe(1); // one memory, which never grew while tensors came
+    expect(targets[0]?.byteLength ?? 0).toBeLessThan(1.1 * bytes);
   });
 });

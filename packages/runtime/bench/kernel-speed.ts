@@ -1,0 +1,65 @@
+/** Speed of the matrix kernels alone, beside what the machine's memory gives in the same run. */
+import { Heap } from "../src/engine/heap.ts";
+import { decodeModule, instantiateKernels, type Kernels } from "../src/engine/kernels.ts";
+import { engineRelaxedWasm, engineWasm } from "../src/engine/wasm-bytes.generated.ts";
+import { best } from "./timing.ts";
+
+/** GB/s of reading memory far larger than a cache: what a decode cannot pass. */
+export function memoryBandwidth(): number {
+  const bytes = Buffer.alloc(256 << 20);
+  const seconds = best(() => bytes.indexOf(1), 1500);
+  return bytes.length / seconds / 1e9;
+}
+
+export interface KernelSpeed {
+  readonly kernel: string;
+  /** GB of weights a second at one token. */
+  readonly decode: number;
+  /** The same of a matrix that stays in cache. */
+  readonly cached: number;
+  /** 10^9 operations (two a multiply-add) a second at 64 tokens. */
+  readonly prefill: number;
+}
+
+/** Speeds of one engine's matrix product; undefined where the host cannot have it. */
+export async function kernelSpeed(engine: "simd" | "relaxed"): Promise<KernelSpeed | undefined> {
+  const bytes = decodeModule(engine === "simd" ? engineWasm : engineRelaxedWasm);
+  if (!WebAssembly.validate(bytes)) return undefined;
+  const heap = new Heap(1024, false);
+  const kernels = await instantiateKernels(await WebAssembly.compile(bytes), heap.memory);
+  const product = products(heap, kernels);
+  const large = 64 << 20;
+  const small = 1 << 19;
+  const columns = 1024;
+  return {
+    kernel: engine,
+    decode: large / best(product(large / columns, columns, 1), 1500) / 1e9,
+    cached: small / best(product(small / columns, columns, 1), 700) / 1e9,
+    prefill: (2 * 960 * columns * 64) / best(product(960, columns, 64), 1500) / 1e9,
+  };
+}
+
+function products(heap: Heap, kernels: Kernels) {
+  return (rows: number, columns: number, tokens: number): (() => void) => {
+    const weights = heap.allocate(rows * columns);
+    const bytes = new Int8Array(heap.memory.buffer, weights, rows * columns);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = ((i * 73) % 255) - 127;
+    const multipliers = heap.record(Array<number>(rows).fill(1 << 23));
+    const sums = heap.allocate(rows * 4);
+    const map = heap.record([weights, columns, 0, multipliers, 24, 0, rows, columns, 0, 0, 0, sums]);
+    const x = heap.allocate(tokens * columns * 2);
+    const heads = heap.allocate(tokens * 64);
+    const y = heap.record([heap.allocate(tokens * rows * 4), heap.allocate(tokens * 64), rows]);
+    const input = heap.record([x, heads, columns]);
+    const limbs = heap.allocate(tokens * columns * 2);
+    const q = new Int16Array(heap.memory.buffer, x, tokens * columns);
+    for (let i = 0; i < q.length; i++) q[i] = ((i * 2731) % 4096) - 2048;
+    for (let t = 0; t < tokens; t++) heap.i32[(heads + t * 64) / 4 + 1] = 1024 * columns;
+    kernels.sumRows(map, sums);
+    kernels.setLimbs(limbs);
+    return () => {
+      kernels.setLimbs(limbs);
+      kernels.linear(map, input, tokens, y, 0, rows, 0);
+    };
+  };
+}
