@@ -33,4 +33,5 @@ export { PUBLISHED, type PublishedModel, publishedOf } from "./plan/published.ts
 export type { TileFit } from "./plan/tiles.ts";
 export { A100, type Hardware, type TrainingBudget, trainingBudget, type Work } from "./plan/training.ts";
 export { type QuantizedWeights, type QuantizeOptions, quantize } from "./quantize.ts";
+export { quantizeOnThreads, type ThreadedWeights } from "./quantize-threads.ts";
 export type { Report, TensorReport } from "./report.ts";

@@ -34,6 +34,8 @@ export interface QuantizeOptions {
 export interface QuantizedWeights extends WeightSource {
   /** Of the tensors whose spans were read to their end, in sealed order. */
   readonly report: () => Report;
+  /** The line of one tensor in it. */
+  readonly tensorReport: (tensor: PlannedTensor) => TensorReport | undefined;
 }
 
 /**
@@ -82,6 +84,7 @@ export function quantize(checkpoint: Checkpoint, options: QuantizeOptions = {}):
       if (!digest) throw new QuantizeError("tensor", `the digest of ${name} is known once its span was read`, name);
       return digest;
     },
+    tensorReport: ({ name }) => reports.get(name),
     report: () => ({
       family: lowered.family,
       tensors: lowered.tensors.flatMap(({ tensor }) => reports.get(tensor.name) ?? []),

@@ -1,0 +1,98 @@
+import { existsSync } from "node:fs";
+import { open, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type PlannedTensor, tensorPlan, type WeightSource } from "@s7l/format";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { removeCheckpoint, SHARDS, tinyCheckpoint } from "../test/tiny-checkpoint.ts";
+import { type Checkpoint, openCheckpoint } from "./checkpoint/checkpoint.ts";
+import { quantize } from "./quantize.ts";
+import { quantizeOnThreads } from "./quantize-threads.ts";
+import { workerModule } from "./worker-module.ts";
+
+/** Threads run what was built: without a build there is nothing for them to load. */
+const built = existsSync(workerModule("quantize-worker"));
+
+async function spanOf(weights: WeightSource, tensor: PlannedTensor): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of weights.span(tensor)) pieces.push(piece.slice());
+  return Buffer.concat(pieces);
+}
+
+describe.skipIf(!built)("quantizeOnThreads", () => {
+  let folder = "";
+  let checkpoint: Checkpoint;
+
+  beforeAll(async () => {
+    // An embedding of several blocks of rows, so that a span has more pieces than a thread may be ahead.
+    folder = await tinyCheckpoint(7, { vocab_size: 900_000 });
+    checkpoint = await openCheckpoint(folder);
+  });
+  afterAll(async () => {
+    await checkpoint.close();
+    await removeCheckpoint(folder);
+  });
+
+  test.each([1, 3])("gives what quantize gives, all spans at once from %i threads", async (threads) => {
+    const expected = quantize(checkpoint);
+    const threaded = quantizeOnThreads(checkpoint, folder, threads);
+    try {
+      const plan = tensorPlan(expected.fold);
+      const spans = await Promise.all(plan.map((tensor) => spanOf(threaded, tensor)));
+      for (const [i, tensor] of plan.entries()) {
+        expect(Buffer.compare(spans[i] ?? Buffer.alloc(0), await spanOf(expected, tensor)), tensor.name).toBe(0);
+        expect(threaded.sourceDigest(tensor)).toEqual(expected.sourceDigest(tensor));
+      }
+      expect(threaded.report()).toEqual(expected.report());
+    } finally {
+      await threaded.close();
+    }
+  });
+
+  test("frees the thread of a span that is left in the middle", async () => {
+    const threaded = quantizeOnThreads(checkpoint, folder, 1);
+    try {
+      const embedding = tensorPlan(threaded.fold).find(({ name }) => name === threaded.fold.embedding);
+      if (!embedding) throw new Error("no embedding");
+      for await (const _ of threaded.span(embedding)) break;
+      expect(Buffer.compare(await spanOf(threaded, embedding), await spanOf(quantize(checkpoint), embedding))).toBe(0);
+    } finally {
+      await threaded.close();
+    }
+  });
+
+  test("gives a NaN as the error that quantize throws, and goes on", async () => {
+    const broken = await tinyCheckpoint(8);
+    const shard = join(broken, SHARDS[1] ?? "");
+    const handle = await open(shard, "r+");
+    await handle.write(Uint8Array.of(0xc0, 0x7f), 0, 2, (await stat(shard)).size - 2);
+    await handle.close();
+    const opened = await openCheckpoint(broken);
+    const threaded = quantizeOnThreads(opened, broken, 2);
+    try {
+      const results = await Promise.allSettled(tensorPlan(threaded.fold).map((tensor) => spanOf(threaded, tensor)));
+      const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+      expect(failures).toMatchObject([
+        { name: "QuantizeError", code: "value", message: expect.stringMatching(/is NaN/) },
+      ]);
+    } finally {
+      await threaded.close();
+      await opened.close();
+      await removeCheckpoint(broken);
+    }
+  });
+
+  test("fails where the threads cannot open what the caller could", async () => {
+    const gone = await tinyCheckpoint(9);
+    const opened = await openCheckpoint(gone);
+    await rm(join(gone, "config.json"));
+    const threaded = quantizeOnThreads(opened, gone, 1);
+    try {
+      const [first] = tensorPlan(threaded.fold);
+      await expect(first && spanOf(threaded, first)).rejects.toMatchObject({ code: "checkpoint" });
+    } finally {
+      await threaded.close();
+      await opened.close();
+      await removeCheckpoint(gone);
+    }
+  });
+});
