@@ -4,28 +4,18 @@ import { RuntimeError } from "../errors.ts";
 import { type Arena, allocateArena } from "./arena.ts";
 import { Cache } from "./cache.ts";
 import { Heap } from "./heap.ts";
-import { decodeModule, instantiateKernels, type Kernels } from "./kernels.ts";
+import { BASE, kernelsOf } from "./host.ts";
 import { buildProgram, type Program } from "./program.ts";
-import { agree } from "./self-test.ts";
 import { placeTensors, type TensorReader } from "./tensors.ts";
 import { type Chunk, Walker } from "./walker.ts";
-import { engineRelaxedWasm, engineWasm } from "./wasm-bytes.generated.ts";
 
 export type { TensorReader } from "./tensors.ts";
-
-/** Bytes at the start of memory that the compiled module may use itself. */
-const BASE = 1024;
 
 export interface WasmEngineOptions {
   /** Which kernels. Default: `simd`. */
   readonly engine?: Exclude<EngineName, "interpreter"> | undefined;
-  /** Threads. Default: 1. */
+  /** Only 1 so far. */
   readonly threads?: number | undefined;
-}
-
-/** Whether this host runs the `simd` engine. */
-export function hasSimd(): boolean {
-  return typeof WebAssembly === "object" && WebAssembly.validate(decodeModule(engineWasm));
 }
 
 /**
@@ -33,7 +23,9 @@ export function hasSimd(): boolean {
  * host has no SIMD128 or not enough memory, and whatever the source throws.
  */
 export async function createWasmEngine(source: TensorReader, options: WasmEngineOptions = {}): Promise<Engine> {
-  const { engine: name = "simd" } = options;
+  const { engine: name = "simd", threads = 1 } = options;
+  if (threads !== 1)
+    throw new RuntimeError("option", `the engine runs on one thread so far, not ${threads}: leave the option out`);
   const heap = new Heap(BASE, false);
   const kernels = await kernelsOf(name, heap);
   const tensors = await placeTensors(heap, kernels, source);
@@ -47,27 +39,6 @@ export async function createWasmEngine(source: TensorReader, options: WasmEngine
     name,
     open: () => new WasmSequence({ heap, program, arena, walker, scores, vocab, context }),
   };
-}
-
-/** The fastest engine of this host: `relaxed` only where it passes its self-test. */
-export async function bestEngine(): Promise<EngineName> {
-  if (!hasSimd()) return "interpreter";
-  if (!WebAssembly.validate(decodeModule(engineRelaxedWasm))) return "simd";
-  const heap = new Heap(BASE, false);
-  const relaxed = await instantiate(engineRelaxedWasm, heap);
-  return agree(heap, await instantiate(engineWasm, heap), relaxed) ? "relaxed" : "simd";
-}
-
-async function kernelsOf(name: "simd" | "relaxed", heap: Heap): Promise<Kernels> {
-  if (!hasSimd()) throw new RuntimeError("engine", 'this host has no WebAssembly SIMD: use the engine "interpreter"');
-  if (name === "simd") return instantiate(engineWasm, heap);
-  if ((await bestEngine()) !== "relaxed")
-    throw new RuntimeError("engine", 'this host has no exact relaxed SIMD: use the engine "simd"');
-  return instantiate(engineRelaxedWasm, heap);
-}
-
-async function instantiate(base64: string, { memory }: Heap): Promise<Kernels> {
-  return instantiateKernels(await WebAssembly.compile(decodeModule(base64)), memory);
 }
 
 /** Room for the attention scores of one token and head; grows with the longest sequence. */

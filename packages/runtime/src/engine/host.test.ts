@@ -1,0 +1,49 @@
+import { describe, expect, test } from "vitest";
+import { randomModel } from "../../test/random-model.ts";
+import { Heap } from "./heap.ts";
+import { BASE, bestEngine, hasExactRelaxed, hasSimd, kernelsOf } from "./host.ts";
+import { agree } from "./self-test.ts";
+import { createWasmEngine } from "./wasm-engine.ts";
+
+describe("the host", () => {
+  test("has SIMD, and a best engine that it can run", async () => {
+    expect(hasSimd()).toBe(true);
+    const best = await bestEngine();
+    expect(["simd", "relaxed"]).toContain(best);
+    if (best === "relaxed") expect(await hasExactRelaxed()).toBe(true);
+  });
+
+  test("is refused an engine that it does not have, in one sentence", async () => {
+    const model = randomModel(1);
+    const exact = await hasExactRelaxed();
+    const engine = createWasmEngine(model, { engine: "relaxed" });
+    if (exact) expect((await engine).name).toBe("relaxed");
+    else await expect(engine).rejects.toMatchObject({ code: "engine" });
+    await expect(createWasmEngine(model, { threads: 2 })).rejects.toMatchObject({ code: "option" });
+  });
+});
+
+describe("the self-test", () => {
+  test("passes kernels that agree", async () => {
+    const heap = new Heap(BASE, false);
+    expect(agree(heap, await kernelsOf("simd", heap), await kernelsOf("simd", heap))).toBe(true);
+  });
+
+  test.each([
+    ["drops a product", 0],
+    ["is off by one in one row of one token", 1],
+  ])("refuses kernels whose product %s", async (_, error) => {
+    const heap = new Heap(BASE, false);
+    const kernels = await kernelsOf("simd", heap);
+    const wrong: typeof kernels = {
+      ...kernels,
+      linear: (map, x, tokens, y, from, to, part) => {
+        kernels.linear(map, x, tokens, y, from, to - (error === 0 ? 1 : 0), part);
+        const words = heap.i32;
+        const last = (words[y / 4] ?? 0) / 4 + 6;
+        if (error === 1) words[last] = (words[last] ?? 0) + 1;
+      },
+    };
+    expect(agree(heap, kernels, wrong)).toBe(false);
+  });
+});

@@ -1,0 +1,53 @@
+/** What this host can run. Every answer gives the same logits; only speed differs. */
+import type { EngineName } from "../engine.ts";
+import { RuntimeError } from "../errors.ts";
+import { Heap } from "./heap.ts";
+import { decodeModule, instantiateKernels, type Kernels } from "./kernels.ts";
+import { agree, race } from "./self-test.ts";
+import { engineRelaxedWasm, engineWasm } from "./wasm-bytes.generated.ts";
+
+/** Bytes at the start of memory that a compiled module may use itself. */
+export const BASE = 1024;
+
+/** Whether this host runs the `simd` engine. */
+export function hasSimd(): boolean {
+  return typeof WebAssembly === "object" && WebAssembly.validate(decodeModule(engineWasm));
+}
+
+/** Whether this host runs the `relaxed` engine, and exactly: the instruction exists and the self-test passes. */
+export async function hasExactRelaxed(): Promise<boolean> {
+  return (await contest()) !== undefined;
+}
+
+/**
+ * The fastest engine of this host. Relaxed SIMD is chosen only where it is exact and also wins a race of a few milliseconds:
+ * a host without a dot product of bytes emulates it, slower than the other.
+ */
+export async function bestEngine(): Promise<EngineName> {
+  if (!hasSimd()) return "interpreter";
+  const contestants = await contest();
+  if (!contestants) return "simd";
+  const { heap, simd, relaxed } = contestants;
+  return race(heap, simd, relaxed) ? "relaxed" : "simd";
+}
+
+/** The kernels of an engine. Throws RuntimeError `engine` where this host cannot have it. */
+export async function kernelsOf(name: "simd" | "relaxed", heap: Heap): Promise<Kernels> {
+  if (!hasSimd()) throw new RuntimeError("engine", 'this host has no WebAssembly SIMD: use the engine "interpreter"');
+  if (name === "simd") return instantiate(engineWasm, heap);
+  if (!(await hasExactRelaxed()))
+    throw new RuntimeError("engine", 'this host has no exact relaxed SIMD: use the engine "simd"');
+  return instantiate(engineRelaxedWasm, heap);
+}
+
+async function contest() {
+  if (!hasSimd() || !WebAssembly.validate(decodeModule(engineRelaxedWasm))) return undefined;
+  const heap = new Heap(BASE, false);
+  const simd = await instantiate(engineWasm, heap);
+  const relaxed = await instantiate(engineRelaxedWasm, heap);
+  return agree(heap, simd, relaxed) ? { heap, simd, relaxed } : undefined;
+}
+
+async function instantiate(base64: string, { memory }: Heap): Promise<Kernels> {
+  return instantiateKernels(await WebAssembly.compile(decodeModule(base64)), memory);
+}
