@@ -82,9 +82,18 @@ describe(`${engines.join(" and ")} equal the interpreter bit for bit`, () => {
   });
 });
 
+interface Extent {
+  readonly width: number;
+  readonly keySize: number;
+  /** Of the attention's scores. */
+  readonly scale: number;
+}
+
 /** Wide enough that 14-bit activations of full size overflow 32-bit sums, and a router's products overflow 64 bits. */
-function wideModel(weight: (row: number, column: number) => number): RandomModel {
-  const width = 4096;
+const WIDE: Extent = { width: 4096, keySize: 4, scale: 0.5 };
+
+/** A model of one bare layer, without norms, whose weights a function gives. */
+function bareModel({ width, keySize, scale }: Extent, weight: (row: number, column: number) => number): RandomModel {
   const linear = (tensor: string) => ({ tensor });
   const expert = {
     kind: "plain" as const,
@@ -110,9 +119,9 @@ function wideModel(weight: (row: number, column: number) => number): RandomModel
               attention: {
                 heads: 1,
                 kvHeads: 1,
-                keySize: 4,
+                keySize,
                 valueSize: 4,
-                scale: f32(0.5),
+                scale: f32(scale),
                 project: { kind: "qkv", q: linear("q"), k: linear("k"), v: linear("v"), o: linear("o") },
                 position: { kind: "none" },
               },
@@ -157,8 +166,20 @@ describe("sums that pass 32 bits are exact", () => {
     ["all at the other limit", () => -127],
     ["some tokens only", (row: number, column: number) => (row % 2 === 0 ? 127 : ((row + column * 7) % 255) - 127)],
   ])("with weights %s", async (_, weight) => {
-    await compare(wideModel(weight), 1, 9, [1, 4, 9]);
+    await compare(bareModel(WIDE, weight), 1, 9, [1, 4, 9]);
   });
+});
+
+describe("scores of the largest heads", () => {
+  // Two kinds of tokens whose scores are of one size and opposite sign, at the limit, beyond it and far below.
+  const opposite = (row: number): number => (row % 2 === 0 ? 127 : -127);
+  test.each(Array.from({ length: 34 }, (_, i) => 2 ** (i - 48)))(
+    "are limited, not wrapped, at scale %d",
+    async (scale) => {
+      const model = bareModel({ width: 16, keySize: 512, scale }, (row, column) => (column < 8 ? opposite(row) : 1));
+      await compare(model, 4, 40, [1, 40]);
+    },
+  );
 });
 
 describe("a sequence", () => {
