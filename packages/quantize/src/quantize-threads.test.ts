@@ -81,6 +81,22 @@ describe.skipIf(!built)("quantizeOnThreads", () => {
     }
   });
 
+  test("refuses files that were exchanged after the caller opened them", async () => {
+    const opened = await openCheckpoint(folder);
+    const other = await tinyCheckpoint(8, { vocab_size: 900_000 });
+    const threaded = quantizeOnThreads(opened, other, 1);
+    try {
+      const [first] = tensorPlan(threaded.fold);
+      await expect(first && spanOf(threaded, first)).rejects.toMatchObject({
+        message: expect.stringMatching(/exchanged/),
+      });
+    } finally {
+      await threaded.close();
+      await opened.close();
+      await removeCheckpoint(other);
+    }
+  });
+
   test("fails where the threads cannot open what the caller could", async () => {
     const gone = await tinyCheckpoint(9);
     const opened = await openCheckpoint(gone);

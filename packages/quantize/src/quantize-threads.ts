@@ -24,7 +24,7 @@ export function quantizeOnThreads(
   options: QuantizeOptions = {},
 ): ThreadedWeights {
   const weights = quantize(checkpoint, options);
-  const task: QuantizeTask = { path, options };
+  const task: QuantizeTask = { path, identity: checkpoint.identity, options };
   const workers = Array.from({ length: threads }, () => startWorker("quantize-worker", { workerData: task }));
   const idle = [...workers];
   const waiting: ((worker: Worker) => void)[] = [];

@@ -3,7 +3,7 @@
  * most so many ahead of what was taken.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { FormatError, type FormatErrorCode, type PlannedTensor } from "@s7l/format";
+import { equalBytes, FormatError, type FormatErrorCode, type PlannedTensor } from "@s7l/format";
 import { type CheckpointPath, openCheckpoint } from "./checkpoint/checkpoint.ts";
 import { QuantizeError, type QuantizeErrorCode } from "./errors.ts";
 import { type QuantizeOptions, quantize } from "./quantize.ts";
@@ -12,6 +12,8 @@ import type { TensorReport } from "./report.ts";
 /** What the thread is started with. */
 export interface QuantizeTask {
   readonly path: CheckpointPath;
+  /** Of the checkpoint that the caller opened. */
+  readonly identity: Uint8Array;
   readonly options: QuantizeOptions;
 }
 
@@ -34,8 +36,12 @@ const AHEAD = 4;
 
 if (parentPort) {
   const port = parentPort;
-  const { path, options }: QuantizeTask = workerData;
-  const opened = openCheckpoint(path).then((checkpoint) => quantize(checkpoint, options));
+  const { path, identity, options }: QuantizeTask = workerData;
+  const opened = openCheckpoint(path).then((checkpoint) => {
+    if (!equalBytes(checkpoint.identity, identity))
+      throw new QuantizeError("checkpoint", "the files of the checkpoint were exchanged after it was opened");
+    return quantize(checkpoint, options);
+  });
   // A failure is said when the first tensor is asked for.
   opened.catch(() => undefined);
   let room = AHEAD;

@@ -1,5 +1,6 @@
+import { availableParallelism } from "node:os";
 import { tensorPlan, toHex } from "@s7l/format";
-import { openCheckpoint, quantize } from "@s7l/quantize";
+import { type Checkpoint, openCheckpoint, quantize, quantizeOnThreads } from "@s7l/quantize";
 import { formatBytes, formatCount, formatSeconds } from "../quantity.ts";
 import { interruptible, sealArtifact } from "../sealing.ts";
 import { defineVerb } from "../verb.ts";
@@ -19,18 +20,29 @@ export const build = defineVerb({
       required: true,
       description: "the artifact; it appears when it is whole and verified",
     },
+    threads: {
+      type: "integer",
+      min: 1,
+      max: 256,
+      hint: "N",
+      description:
+        "threads that quantize; the bytes are the same for any number (default: one a core, fewer for a small model)",
+    },
   },
-  async run({ args: { checkpoint: folder, out }, report, progress, signal }) {
+  async run({ args: { checkpoint: folder, out, threads: asked }, report, progress, signal }) {
     const started = performance.now();
     const checkpoint = await openCheckpoint(folder);
+    const threads = asked ?? Math.min(availableParallelism(), Math.ceil(bytesOf(checkpoint) / WORTH_A_THREAD));
+    const threaded = threads > 1 ? quantizeOnThreads(checkpoint, folder, threads) : undefined;
     try {
-      const weights = quantize(checkpoint);
+      const weights = threaded ?? quantize(checkpoint);
       const sealed = await sealArtifact(interruptible(weights, signal), out, {
         report,
         progress,
         signal,
         check: true,
         step: "quantize and seal",
+        concurrency: threads > 1 ? threads + 1 : 1,
         source: checkpoint.identity,
         assertUnchanged: checkpoint.assertUnchanged,
       });
@@ -53,7 +65,13 @@ export const build = defineVerb({
       });
       return 0;
     } finally {
+      await threaded?.close();
       await checkpoint.close();
     }
   },
 });
+
+/** Bytes of weights that take longer to quantize than a thread takes to start. */
+const WORTH_A_THREAD = 128 * 2 ** 20;
+
+const bytesOf = ({ tensors }: Checkpoint): number => [...tensors.values()].reduce((sum, { length }) => sum + length, 0);
