@@ -119,6 +119,7 @@ const atOpening: readonly (readonly [string, string, Fault])[] = [
   ["a size below the range", "content-range", (_, __, reply) => reply({ "content-range": "bytes 0-65535/65535" })],
   ["a range cut short", "content-range", (_, __, reply) => reply({ "content-range": "bytes 0-99/300000" })],
   ["a range shifted by one", "content-range", (_, __, reply) => reply({ "content-range": "bytes 1-65536/300000" })],
+  ["a range that begins later", "content-range", (_, __, reply) => reply({ "content-range": "bytes 1-65535/300000" })],
   ["a weak ETag", "etag", (_, __, reply) => reply({ etag: 'W/"one"' })],
   ["an ETag without quotes", "etag", (_, __, reply) => reply({ etag: "one" })],
   ["no ETag", "etag", (_, __, reply) => reply({ etag: "" })],

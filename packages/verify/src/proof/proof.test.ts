@@ -1,4 +1,15 @@
-import { decodeCanonical, encodeCanonical, encodeHeader, memorySource, sha256, toHex, type Value } from "@s7l/format";
+import {
+  componentLeaf,
+  decodeCanonical,
+  encodeCanonical,
+  encodeHeader,
+  memorySource,
+  sha256,
+  tensorLeaf,
+  toHex,
+  type Value,
+  writeHeader,
+} from "@s7l/format";
 import { beforeAll, describe, expect, test } from "vitest";
 import { sealTiny } from "../../test/seal-tiny.ts";
 import { sealWide } from "../../test/seal-wide.ts";
@@ -161,6 +172,26 @@ describe("a proof that was tampered with", () => {
       expect(() => checkProof(root, chunkProof)).toThrow(expect.objectContaining({ name: "ProofError", code: "root" }));
     const other = await openVerified(memorySource(await sealWide(8)));
     expect(() => checkProof(other.root, chunkProof)).toThrow(expect.objectContaining({ code: "root" }));
+  });
+
+  test("is refused where the record claims more bytes than its shape takes, however well it is hashed", () => {
+    const tensor = { ...artifact.record(NAME), component: 0, length: artifact.record(NAME).length + 32 };
+    const component = { name: "expert2", tensors: 1, size: tensor.length, root: tensorLeaf(tensor) };
+    const { bytes, root } = writeHeader({ ...artifact.header, componentCount: 1, dataRoot: componentLeaf(component) });
+    const empty = new Uint8Array(0);
+    const built = forged(tensorProof, (f) =>
+      Object.assign(f, {
+        header: bytes.slice(0, 224),
+        component,
+        componentPath: empty,
+        tensor,
+        tensorIndex: 0,
+        tensorPath: empty,
+      }),
+    );
+    expect(() => checkProof(root, built)).toThrow(
+      expect.objectContaining({ code: "tensor", message: expect.stringContaining("bytes") }),
+    );
   });
 
   test("is refused under a root that is not an artifact's", () => {

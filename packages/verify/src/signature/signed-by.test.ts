@@ -228,6 +228,34 @@ describe("a bundle", () => {
     await expect(check(forge(change), p256Key)).rejects.toMatchObject({ name: "SignatureError", code });
   });
 
+  describe("of a signer who knows no roots", () => {
+    const stock = (name: string, digest: Uint8Array): Uint8Array =>
+      forge((parts) => {
+        at(parts).predicate.resources = [{ name, digest: toHex(digest), algorithm: "sha256" }];
+        at(parts).subject[0].digest.sha256 = toHex(sha256(digest));
+      });
+
+    test("is held to the digest of the whole file", async () => {
+      expect(await check(stock(".", sha256(file)), p256Key)).toMatchObject({ kind: "oms" });
+      await expect(check(stock(".", sha256(utf8.encode("other"))), p256Key)).rejects.toMatchObject({
+        code: "signature-subject",
+      });
+    });
+
+    test("signs a file of a folder by its name", async () => {
+      expect(await check(stock("model.s7l", sha256(file)), p256Key, "model.s7l")).toMatchObject({ kind: "oms" });
+      for (const name of ["other.s7l", undefined])
+        await expect(check(stock("model.s7l", sha256(file)), p256Key, name)).rejects.toMatchObject({
+          code: "signature-subject",
+        });
+    });
+
+    test("makes verify read the whole file once more, and hold it to the digest", async () => {
+      const signature = signedBy({ signature: stock(".", sha256(file)), key: p256Key.public });
+      expect(await verify(memorySource(file), { signature })).toMatchObject({ ok: true, authenticity: "signed" });
+    });
+  });
+
   test("whose payload was written anew, meaning the same, is refused", async () => {
     const parts: Parts["bundle"] = JSON.parse(text(bundle));
     const payload = JSON.parse(text(fromBase64(String(parts.dsseEnvelope.payload), "signature-form", "")));
