@@ -14,6 +14,8 @@ interface Shape {
   readonly experts?: { readonly count: number; readonly used: number };
 }
 
+/** About what s7-mini computes a token. */
+export const MINI: Shape = { vocab: 4096, hidden: 192, layers: 6, heads: 6, kvHeads: 6, ffn: 512 };
 /** The dense Llama of 151M parameters. */
 export const DENSE: Shape = { vocab: 24_576, hidden: 768, layers: 12, heads: 12, kvHeads: 12, ffn: 3072 };
 /** The Mixtral of 1.0B parameters, 310M of them in use a token. */

@@ -11,6 +11,12 @@ import { type Chunk, Walker } from "./walker.ts";
 
 export type { TensorReader } from "./tensors.ts";
 
+/** An engine in WebAssembly. */
+export interface WasmEngine extends Engine {
+  /** Bytes of its memory now: weights, arena and caches. */
+  readonly memory: number;
+}
+
 export interface WasmEngineOptions {
   /** Which kernels. Default: `simd`. */
   readonly engine?: Exclude<EngineName, "interpreter"> | undefined;
@@ -22,7 +28,7 @@ export interface WasmEngineOptions {
  * Reads every tensor once into WebAssembly memory and gives an engine that runs them. Throws RuntimeError `engine` where the
  * host has no SIMD128 or not enough memory, and whatever the source throws.
  */
-export async function createWasmEngine(source: TensorReader, options: WasmEngineOptions = {}): Promise<Engine> {
+export async function createWasmEngine(source: TensorReader, options: WasmEngineOptions = {}): Promise<WasmEngine> {
   const { engine: name = "simd", threads = 1 } = options;
   if (threads !== 1)
     throw new RuntimeError("option", `the engine runs on one thread so far, not ${threads}: leave the option out`);
@@ -37,6 +43,9 @@ export async function createWasmEngine(source: TensorReader, options: WasmEngine
   const { vocab, context } = source.fold;
   return {
     name,
+    get memory() {
+      return heap.memory.buffer.byteLength;
+    },
     open: () => new WasmSequence({ heap, program, arena, walker, scores, vocab, context }),
   };
 }

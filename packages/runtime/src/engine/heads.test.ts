@@ -1,0 +1,101 @@
+import { describe, expect, test } from "vitest";
+import { Dice } from "../../test/random-model.ts";
+import { cacheKey, cacheValue } from "../reference/attention.ts";
+import type { Block } from "../reference/block.ts";
+import { quantise } from "../reference/block.ts";
+import { Heap } from "./heap.ts";
+import { BASE, kernelsOf } from "./host.ts";
+import type { Kernels } from "./kernels.ts";
+
+const SIZE = 16;
+const PAGE = 64;
+
+/** Mantissas at every edge of the roundings to 14, 12 and 8 bits: next to powers of two, of either sign, and random ones. */
+const BLOCKS: readonly Block[] = (() => {
+  const dice = new Dice(7);
+  const blocks: Block[] = [{ mantissas: new Int32Array(SIZE), exponent: 9 }];
+  for (let bits = 1; bits <= 30; bits++) {
+    for (const off of [-1, 0, 1]) {
+      for (const sign of [-1, 1]) {
+        const largest = Math.min(2 ** 30, 2 ** bits + off);
+        const mantissas = Int32Array.from({ length: SIZE }, (_, i) =>
+          i === 3 ? sign * largest : dice.between(-largest, largest),
+        );
+        blocks.push({ mantissas, exponent: dice.between(-40, 20) });
+      }
+    }
+  }
+  return blocks;
+})();
+
+/** A heap with one attention of one head and a row for a block. */
+async function bench(): Promise<{
+  heap: Heap;
+  kernels: Kernels;
+  attention: number;
+  row: number;
+  place: (b: Block) => void;
+}> {
+  const heap = new Heap(BASE, false);
+  const kernels = await kernelsOf("simd", heap);
+  const attention = heap.record([1, 1, SIZE, SIZE, 1 << 24, -30, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  const data = heap.allocate(SIZE * 4);
+  const head = heap.allocate(64);
+  const row = heap.record([data, head, SIZE]);
+  const place = ({ mantissas, exponent }: Block): void => {
+    heap.i32.set(mantissas, data / 4);
+    heap.i32.set([exponent, mantissas.reduce((or, m) => or | Math.abs(m), 0)], head / 4);
+  };
+  return { heap, kernels, attention, row, place };
+}
+
+describe("every edge of rounding gives what the definition gives", () => {
+  test("for activations", async () => {
+    const { heap, kernels, row, place } = await bench();
+    const q = heap.allocate(64);
+    const head = heap.allocate(64);
+    const to = heap.record([q, head, 32]);
+    for (const block of BLOCKS) {
+      place(block);
+      kernels.quantise(row, to, 1, SIZE, 0, 1);
+      const expected = quantise(block);
+      expect(new Int16Array(heap.memory.buffer, q, SIZE)).toEqual(expected.q);
+      expect([...heap.i32.subarray(head / 4, head / 4 + 2)]).toEqual([expected.exponent, expected.l1]);
+    }
+  });
+
+  test("for keys and values in the cache", async () => {
+    const { heap, kernels, attention, row, place } = await bench();
+    const bytes = kernels.pageBytes(attention);
+    const pages = Math.ceil(BLOCKS.length / PAGE);
+    const table = heap.record(Array.from({ length: pages }, () => heap.allocate(bytes)));
+    const scratch = heap.allocate(4096);
+    BLOCKS.forEach((block, slot) => {
+      place(block);
+      kernels.appendKeys(attention, row, 0, 1, 0, table, slot, scratch, 0, 1);
+      place(block);
+      kernels.appendValues(attention, row, 1, table, slot, scratch, 0, 1);
+    });
+    BLOCKS.forEach((block, slot) => {
+      const page = heap.i32[table / 4 + Math.floor(slot / PAGE)] ?? 0;
+      const at = slot % PAGE;
+      const view = new DataView(heap.memory.buffer, page, bytes);
+      const group = Math.floor(at / 4) * SIZE * 8 + (at % 4) * 4;
+      const key = Int16Array.from({ length: SIZE }, (_, d) =>
+        view.getInt16(group + Math.floor(d / 2) * 16 + (d % 2) * 2, true),
+      );
+      const values = PAGE * SIZE * 2;
+      const pair = values + Math.floor(at / 2) * SIZE * 2 + (at % 2);
+      const value = Int8Array.from({ length: SIZE }, (_, d) => view.getInt8(pair + d * 2));
+      const words = PAGE * SIZE * 3;
+      const word = (array: number): number => view.getInt32(words + array * PAGE * 4 + at * 4, true);
+      const expectedKey = cacheKey(block);
+      const expectedValue = cacheValue(block);
+      expect(key).toEqual(expectedKey.q);
+      expect(word(0)).toBe(expectedKey.exponent);
+      expect(value).toEqual(expectedValue.q);
+      expect(word(1)).toBe(expectedValue.magnitude);
+      expect(word(2)).toBe(expectedValue.magnitude === 0 ? -0x8000_0000 : expectedValue.exponent);
+    });
+  });
+});
