@@ -5,6 +5,7 @@
  * values in f64 and rounding to f32 is the f32 division (53 >= 2 · 24 + 2 bits), so NumPy in float32 gives the same integers.
  */
 import { QuantizeError } from "./errors.ts";
+import { quantizeOnKernel } from "./rows-kernel.ts";
 
 /** x + ROUND - ROUND rounds |x| < 2^51 to the nearest integer, ties to even: 1.5 · 2^52 leaves no fractional bits. */
 const ROUND = 6755399441055744;
@@ -58,8 +59,30 @@ export function quantizeRows(
   const high = new Int8Array(values.length);
   const low = new Int8Array(planes === 2 ? values.length : 0);
   const scales = new Float32Array(rows);
+  if (planes === 1) {
+    const sums = quantizeOnKernel(values, columns, high, scales);
+    if (typeof sums === "number") refuseNotFinite(values, sums * columns, columns, statistics.rows + sums, name);
+    statistics.maxError = Math.max(statistics.maxError, sums.maxError);
+    statistics.squaredError += sums.squaredError;
+    statistics.outlierRows += sums.outlierRows;
+  } else quantizeTwice(values, columns, high, low, scales, name, statistics);
+  statistics.rows += rows;
+  statistics.elements += values.length;
+  return { high, low, scales };
+}
+
+/** Two planes are for routers, which are small. */
+function quantizeTwice(
+  values: Float32Array,
+  columns: number,
+  high: Int8Array,
+  low: Int8Array,
+  scales: Float32Array,
+  name: string,
+  statistics: RowStatistics,
+): void {
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-  for (let row = 0; row < rows; row++) {
+  for (let row = 0; row < scales.length; row++) {
     const start = row * columns;
     const end = start + columns;
     const largest = largestMagnitude(bits, start, end);
@@ -68,12 +91,8 @@ export function quantizeRows(
     const scale = quotient < SMALLEST_NORMAL ? 0 : quotient;
     scales[row] = scale;
     if (scale === 0) flushRow(values, start, end, statistics);
-    else if (planes === 1) roundRow(values, high, start, end, scale, largest, statistics);
     else roundRowTwice(values, high, low, start, end, scale, largest, statistics);
   }
-  statistics.rows += rows;
-  statistics.elements += values.length;
-  return { high, low, scales };
 }
 
 const magnitude = new Float32Array(1);
@@ -89,33 +108,6 @@ function largestMagnitude(bits: Int32Array, start: number, end: number): number 
   if (largest >= INFINITY_BITS) return undefined;
   magnitudeBits[0] = largest;
   return magnitude[0] ?? 0;
-}
-
-function roundRow(
-  values: Float32Array,
-  out: Int8Array,
-  start: number,
-  end: number,
-  scale: number,
-  largest: number,
-  statistics: RowStatistics,
-): void {
-  let squares = 0;
-  let squaredError = 0;
-  let { maxError } = statistics;
-  for (let i = start; i < end; i++) {
-    const w = values[i] ?? 0;
-    const q = Math.fround(w / scale) + ROUND - ROUND;
-    out[i] = q;
-    const error = w - scale * q;
-    const size = Math.abs(error);
-    if (size > maxError) maxError = size;
-    squares += w * w;
-    squaredError += error * error;
-  }
-  statistics.maxError = maxError;
-  statistics.squaredError += squaredError;
-  if (isOutlier(largest, squares, end - start)) statistics.outlierRows++;
 }
 
 function roundRowTwice(
