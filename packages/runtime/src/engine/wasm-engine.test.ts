@@ -90,7 +90,7 @@ interface Extent {
 }
 
 /** Wide enough that 14-bit activations of full size overflow 32-bit sums, and a router's products overflow 64 bits. */
-const WIDE: Extent = { width: 4096, keySize: 4, scale: 0.5 };
+const WIDE: Extent = { width: 8192, keySize: 4, scale: 0.5 };
 
 /** A model of one bare layer, without norms, whose weights a function gives. */
 function bareModel({ width, keySize, scale }: Extent, weight: (row: number, column: number) => number): RandomModel {
@@ -129,7 +129,7 @@ function bareModel({ width, keySize, scale }: Extent, weight: (row: number, colu
                 kind: "experts",
                 count: 4,
                 used: 2,
-                router: { linear: linear("router"), score: "softmax", weights: "normalised", scale: f32(1) },
+                router: { linear: linear("router"), score: "softmax", weights: "raw", scale: f32(1) },
                 expert,
               },
             },
@@ -151,7 +151,7 @@ function bareModel({ width, keySize, scale }: Extent, weight: (row: number, colu
           if (layout.plane > 0) view.setInt8(layout.plane + r * columns + c, weight(r, c));
         }
         // Router logits must be small enough for their softmax to tell them apart.
-        const size = tensor.dtype === "i8x2" ? 1e-9 * (1.9 - r / 3) : 1.9999999 + r / 1000;
+        const size = tensor.dtype === "i8x2" ? 1e-17 * (1.9 - r / 3) : 1.9999999 - r / 10000;
         view.setFloat32(layout.scales + r * 4, size, true);
       }
       return [tensor.name, span];
@@ -173,10 +173,12 @@ describe("sums that pass 32 bits are exact", () => {
 describe("scores of the largest heads", () => {
   // Two kinds of tokens whose scores are of one size and opposite sign, at the limit, beyond it and far below.
   const opposite = (row: number): number => (row % 2 === 0 ? 127 : -127);
-  test.each(Array.from({ length: 34 }, (_, i) => 2 ** (i - 48)))(
-    "are limited, not wrapped, at scale %d",
+  test.each(Array.from({ length: 34 }, (_, i) => 1.38 * 2 ** (i - 48)))(
+    "are limited, not wrapped, at scale %f",
     async (scale) => {
-      const model = bareModel({ width: 16, keySize: 512, scale }, (row, column) => (column < 8 ? opposite(row) : 1));
+      const model = bareModel({ width: 16, keySize: 512, scale }, (row, column) =>
+        column < 8 ? opposite(row) : row % 7,
+      );
       await compare(model, 4, 40, [1, 40]);
     },
   );
