@@ -15,21 +15,19 @@ export function hasSimd(): boolean {
 }
 
 /** Whether this host runs the `relaxed` engine, and exactly: the instruction exists and the self-test passes. */
-export async function hasExactRelaxed(): Promise<boolean> {
-  return (await contest()) !== undefined;
-}
+export const hasExactRelaxed: () => Promise<boolean> = once(async () => (await contest()) !== undefined);
 
 /**
  * The fastest engine of this host. Relaxed SIMD is chosen only where it is exact and also wins a race of a few milliseconds:
- * a host without a dot product of bytes emulates it, slower than the other.
+ * a host without a dot product of bytes emulates it, slower than the other. Asked once a process.
  */
-export async function bestEngine(): Promise<EngineName> {
+export const bestEngine: () => Promise<EngineName> = once(async () => {
   if (!hasSimd()) return "interpreter";
   const contestants = await contest();
   if (!contestants) return "simd";
   const { heap, simd, relaxed } = contestants;
   return race(heap, simd, relaxed) ? "relaxed" : "simd";
-}
+});
 
 /** The kernels of an engine. Throws RuntimeError `engine` where this host cannot have it. */
 export async function kernelsOf(name: "simd" | "relaxed", heap: Heap): Promise<Kernels> {
@@ -50,4 +48,13 @@ async function contest() {
 
 async function instantiate(base64: string, { memory }: Heap): Promise<Kernels> {
   return instantiateKernels(await WebAssembly.compile(decodeModule(base64)), memory);
+}
+
+/** The host does not change: the first answer stands. */
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  return () => {
+    answer ??= ask();
+    return answer;
+  };
 }
