@@ -194,7 +194,8 @@ async function derive(
   for (const view of source.inputs) {
     for await (const { values } of hashedRows(view, checkpoint, hash)) {
       assertFinite(values, view.tensor, 0);
-      inputs.push(values);
+      // The reader uses this memory again.
+      inputs.push(values.slice());
     }
   }
   hash.update(new TextEncoder().encode(source.from.map((line) => `${line}\n`).join("")));

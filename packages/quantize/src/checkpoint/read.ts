@@ -7,8 +7,10 @@ import { QuantizeError } from "../errors.ts";
 import type { StoredTensor } from "./safetensors.ts";
 import type { Axis, View } from "./view.ts";
 
-/** Elements of a block: 8 MiB of F32. */
+/** Elements of a block that is gathered from many places: 8 MiB of F32, so that each place is worth its read. */
 const BLOCK = 1 << 21;
+/** Elements of a block that lies in one piece: 1 MiB of F32, which is still in the cache when it is hashed and rounded. */
+const PACKED_BLOCK = 1 << 18;
 
 type Words = Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 const DECODERS: Readonly<Record<string, (words: Words) => Float32Array>> = {
@@ -56,24 +58,63 @@ export function assertFloat({ name, dtype, file }: StoredTensor): void {
   );
 }
 
-/** The rows of a view: all its axes but the last, the outermost first. `stored` must have the view's shape; a block has
- * at most `most` elements, but at least a row. */
+/**
+ * The rows of a view: all its axes but the last, the outermost first. `stored` must have the view's shape; a block has at most `most`
+ * elements, but at least a row. The next block is read while the caller works on the one it has, whose memory is used again after.
+ */
 export async function* readRows(
   view: View,
   stored: StoredTensor,
-  most = BLOCK,
+  most?: number,
 ): AsyncGenerator<RowBlock, void, undefined> {
   const decode = DECODERS[stored.dtype];
   if (!decode) return assertFloat(stored);
+  const blocks = blocksOf(view, most);
+  // Two buffers take turns: one is read while the caller has the other. New ones each time would cost a tenth in collection.
+  let spare: Words | undefined;
+  const start = (): Promise<Words> | undefined => {
+    const block = blocks.next();
+    if (block.done) return undefined;
+    const into = spare;
+    spare = undefined;
+    return readBlock(stored, block.value, into);
+  };
+  let next = start();
+  try {
+    while (next) {
+      const words = await next;
+      next = start();
+      // Whoever waits for it gets the error; that nobody may wait is no defect.
+      next?.catch(() => undefined);
+      // The bytes before decoding: F32 is decoded in place, as a view of the same buffer.
+      yield { raw: new Uint8Array(words.buffer, 0, words.byteLength), values: decode(words) };
+      spare = words;
+    }
+  } finally {
+    // A caller who leaves early may close the file at once.
+    await next?.catch(() => undefined);
+  }
+}
+
+/** A box of a stored tensor. */
+interface Block {
+  readonly base: number;
+  readonly rows: Axis;
+  readonly columns: Axis;
+}
+
+const isPacked = (rows: Axis, columns: Axis): boolean =>
+  columns.stride === 1 && (rows.stride === columns.size || rows.size === 1);
+
+function* blocksOf(view: View, asked: number | undefined): Generator<Block, void, undefined> {
   const columns = view.axes.at(-1) ?? { size: 1, stride: 1 };
   const rows = view.axes.at(-2) ?? { size: 1, stride: columns.size * columns.stride };
+  const most = asked ?? (isPacked(rows, columns) ? PACKED_BLOCK : BLOCK);
   const blockRows = Math.max(1, Math.floor(most / columns.size));
   for (const base of offsetsOf(view.axes.slice(0, -2), view.offset)) {
     for (let row = 0; row < rows.size; row += blockRows) {
       const block = { size: Math.min(blockRows, rows.size - row), stride: rows.stride };
-      const words = await readBlock(stored, base + row * rows.stride, block, columns);
-      // The bytes before decoding: F32 is decoded in place, as a view of the same buffer.
-      yield { raw: new Uint8Array(words.buffer), values: decode(words) };
+      yield { base: base + row * rows.stride, rows: block, columns };
     }
   }
 }
@@ -85,9 +126,8 @@ function* offsetsOf(axes: readonly Axis[], base: number): Generator<number, void
 }
 
 /** A box of rows and columns, row by row. */
-async function readBlock(stored: StoredTensor, base: number, rows: Axis, columns: Axis): Promise<Words> {
-  const packed = columns.stride === 1 && (rows.stride === columns.size || rows.size === 1);
-  if (packed) return readRun(stored, base, rows.size * columns.size);
+async function readBlock(stored: StoredTensor, { base, rows, columns }: Block, into?: Words): Promise<Words> {
+  if (isPacked(rows, columns)) return readRun(stored, base, rows.size * columns.size, into);
 
   // The axis of the larger stride counts runs, the other lies within a run.
   const byRows = rows.stride >= columns.stride;
@@ -125,8 +165,9 @@ function gather(words: Words, rows: Axis, columns: Axis): Words {
 const allocate = ({ dtype }: StoredTensor, count: number): Words =>
   dtype === "F32" ? new Uint32Array(count) : new Uint16Array(count);
 
-async function readRun(stored: StoredTensor, from: number, count: number): Promise<Words> {
-  const words = allocate(stored, count);
-  await readInto(stored.source, stored.offset + from * words.BYTES_PER_ELEMENT, new Uint8Array(words.buffer));
+async function readRun(stored: StoredTensor, from: number, count: number, into?: Words): Promise<Words> {
+  const words = into && into.length >= count ? into.subarray(0, count) : allocate(stored, count);
+  const bytes = new Uint8Array(words.buffer, 0, words.byteLength);
+  await readInto(stored.source, stored.offset + from * words.BYTES_PER_ELEMENT, bytes);
   return words;
 }
