@@ -7,7 +7,8 @@ import { bestEngine, hasExactRelaxed } from "../src/engine/host.ts";
 import { createWasmEngine } from "../src/engine/wasm-engine.ts";
 import { kernelSpeed, memoryBandwidth } from "./kernel-speed.ts";
 import { DENSE, foldOf, MINI, MIXTURE, randomSource } from "./shapes.ts";
-import { best } from "./timing.ts";
+import { best, median } from "./timing.ts";
+import { withTrained } from "./trained.ts";
 
 const PROMPT = 256;
 
@@ -25,6 +26,23 @@ for (const engine of engines) {
   console.log(
     `${engine.padEnd(15)} ${share.padEnd(21)} ${`${speed.cached.toFixed(1)} GB/s`.padEnd(17)} ${speed.prefill.toFixed(0)} GOPS`,
   );
+}
+
+if (process.argv[2] === undefined || "s7-mini".includes(process.argv[2])) {
+  const TOKENS = 256;
+  for (const engine of engines) {
+    const loaded = await withTrained((source) => createWasmEngine(source, { engine }));
+    // Each run decodes from the first position to the 256th; the experts take turns of 16 positions.
+    const seconds = median(() => {
+      const sequence = loaded.open();
+      for (let i = 0; i < TOKENS; i++) sequence.forward([(i * 91 + 5) % 4096], [(i >> 4) % 4], "last");
+      sequence.close?.();
+    }, 9);
+    const rate = (TOKENS / seconds).toFixed(0);
+    console.log(
+      `\ns7-mini itself, ${engine}: decode ${rate} tok/s (median of 9 runs of ${TOKENS} tokens from an empty cache)`,
+    );
+  }
 }
 
 console.log(`\nmodel           engine    load         prefill ${PROMPT}     decode         memory / artifact`);

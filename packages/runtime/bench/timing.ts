@@ -11,3 +11,14 @@ export function best(run: () => unknown, milliseconds: number): number {
   }
   return shortest / 1000;
 }
+
+/** The median time of one call, in seconds, of so many after one to warm up. */
+export function median(run: () => unknown, runs: number): number {
+  run();
+  const times = Array.from({ length: runs }, () => {
+    const start = performance.now();
+    run();
+    return performance.now() - start;
+  }).sort((a, b) => a - b);
+  return (times[runs >> 1] ?? 0) / 1000;
+}
