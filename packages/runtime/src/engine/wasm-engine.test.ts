@@ -170,6 +170,13 @@ describe("sums that pass 32 bits are exact", () => {
   });
 });
 
+describe("rows too long to be taken four at a time", () => {
+  test.each([513, 528, 544, 1000, 1025])("are exact at %i columns", async (width) => {
+    const model = bareModel({ width, keySize: 8, scale: 0.01 }, (row, column) => ((row * 31 + column * 7) % 255) - 127);
+    await compare(model, 2, 9, [1, 2, 9]);
+  });
+});
+
 describe("scores of the largest heads", () => {
   // Two kinds of tokens whose scores are of one size and opposite sign, at the limit, beyond it and far below.
   const opposite = (row: number): number => (row % 2 === 0 ? 127 : -127);
