@@ -127,14 +127,16 @@ function stepsAtMost(maxTokens: number | undefined): number {
   throw new RuntimeError("option", `maxTokens is ${maxTokens}; it is a whole number of 1 or more`);
 }
 
+/** When this thread last let other tasks run: many short generations in a row must, too. */
+let lastTurn = Date.now();
+
 /** Lets the host breathe: engines compute without a pause, and an abort comes as a task of its own. */
 export function turns(signal: AbortSignal | undefined): () => Promise<void> {
-  let last = Date.now();
   return async () => {
     signal?.throwIfAborted();
-    if (Date.now() - last < TURN) return;
+    if (Date.now() - lastTurn < TURN) return;
     await new Promise((resolve) => setTimeout(resolve));
-    last = Date.now();
+    lastTurn = Date.now();
     signal?.throwIfAborted();
   };
 }
