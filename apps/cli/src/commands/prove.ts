@@ -1,5 +1,5 @@
 import { toHex } from "@s7l/format";
-import { createFileSink } from "@s7l/format/file";
+import { writeFileWhole } from "@s7l/format/file";
 import { openVerified, prove as proveTensor } from "@s7l/verify";
 import { formatBytes } from "../quantity.ts";
 import { withSource } from "../source.ts";
@@ -20,13 +20,7 @@ export const prove = defineVerb({
       const proof = await proveTensor(artifact, chunk === undefined ? { tensor } : { tensor, chunk });
       return { root: toHex(artifact.root), proof };
     });
-    const sink = await createFileSink(out, { mode: 0o644 });
-    try {
-      await sink.write(0, proof);
-      await sink.commit();
-    } finally {
-      await sink.abort();
-    }
+    await writeFileWhole(out, proof);
     report.finish({
       json: { root, tensor, chunk: chunk ?? null, proof: out, bytes: proof.length },
       brief: out,

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { toHex } from "@s7l/format";
-import { createFileSink } from "@s7l/format/file";
+import { writeFileWhole } from "@s7l/format/file";
 import { verify } from "@s7l/verify";
 import { rootStatement } from "@s7l/verify/signature";
 import { readPrivateKey, sign as signArtifact } from "@s7l/verify/signing";
@@ -40,10 +40,10 @@ export const sign = defineVerb({
     });
     progress.clear();
     const place = out ?? `${file}${SIGNATURE_ENDING[key.kind]}`;
-    await writeWhole(place, signature);
+    await writeFileWhole(place, signature);
     // What a stock minisign needs beside the signature: the message.
     const statement = key.kind === "ed25519" ? `${file}${ROOT_ENDING}` : undefined;
-    if (statement !== undefined) await writeWhole(statement, rootStatement(sealed));
+    if (statement !== undefined) await writeFileWhole(statement, rootStatement(sealed));
     report.finish({
       json: { root: toHex(sealed.root), size: sealed.size, signature: place, ...(statement ? { statement } : {}) },
       brief: place,
@@ -55,13 +55,3 @@ export const sign = defineVerb({
     return 0;
   },
 });
-
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const sink = await createFileSink(path, { mode: 0o644 });
-  try {
-    await sink.write(0, bytes);
-    await sink.commit();
-  } finally {
-    await sink.abort();
-  }
-}

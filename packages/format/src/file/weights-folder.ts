@@ -20,6 +20,7 @@ import { spanLayout } from "../span.ts";
 import { metaSchema, provenanceSchema, type Vocabulary, type WeightSource } from "../weights.ts";
 import { createFileSink } from "./file-sink.ts";
 import { type FileSource, openFileSource } from "./file-source.ts";
+import { writeFileWhole } from "./write-file-whole.ts";
 
 const hex = text(64, /^[0-9a-f]{64}$/);
 
@@ -116,14 +117,14 @@ export async function writeWeights(folder: string, weights: WeightSource, extra:
     }
     await data.commit();
     const { tokenizer, vocab, ...rest } = weights.vocabulary;
-    if (tokenizer) await writeWhole(join(folder, FILES.tokenizer), tokenizer);
-    if (vocab) await writeWhole(join(folder, FILES.vocab), vocab);
+    if (tokenizer) await writeFileWhole(join(folder, FILES.tokenizer), tokenizer);
+    if (vocab) await writeFileWhole(join(folder, FILES.vocab), vocab);
     const vocabulary: Folder["vocabulary"] = {
       ...rest,
       ...(tokenizer ? { tokenizer: toHex(sha256(tokenizer)) } : {}),
       ...(vocab ? { vocab: toHex(sha256(vocab)) } : {}),
     };
-    if (extra.report) await writeWhole(join(folder, FILES.report), encodeJson(extra.report()));
+    if (extra.report) await writeFileWhole(join(folder, FILES.report), encodeJson(extra.report()));
     const index: Folder = {
       format: "s7l-weights",
       version: 1,
@@ -133,19 +134,9 @@ export async function writeWeights(folder: string, weights: WeightSource, extra:
       meta: weights.meta,
       tensors,
     };
-    await writeWhole(join(folder, FILES.index), encodeJson(index));
+    await writeFileWhole(join(folder, FILES.index), encodeJson(index));
   } finally {
     await data.abort();
-  }
-}
-
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const sink = await createFileSink(path, { mode: 0o644 });
-  try {
-    await sink.write(0, bytes);
-    await sink.commit();
-  } finally {
-    await sink.abort();
   }
 }
 

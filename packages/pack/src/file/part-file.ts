@@ -9,7 +9,7 @@
 import { mkdir, readFile, rm, rmdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { DOMAIN, equalBytes, FormatError, HASH_SIZE, type PlacedTensor, sha256, toHex } from "@s7l/format";
-import { attemptWrite, createFileSink, type FileSink } from "@s7l/format/file";
+import { attemptWrite, createFileSink, type FileSink, writeFileWhole } from "@s7l/format/file";
 import type { SealedTensor } from "../data.ts";
 import { PackError } from "../errors.ts";
 import { decodePartRecord, encodePartRecord } from "../part-record.ts";
@@ -124,13 +124,7 @@ export class PartFile {
   async save(): Promise<void> {
     const finished = this.tensors.flatMap((tensor) => this.sealed.get(tensor.name) ?? []);
     const path = join(partsFolder(this.out), `${partName(this.plan, this.shard)}.record`);
-    const sink = await createFileSink(path, { mode: 0o644 });
-    try {
-      await sink.write(0, encodePartRecord(this.plan, this.shard, finished));
-      await sink.commit();
-    } finally {
-      await sink.abort();
-    }
+    await writeFileWhole(path, encodePartRecord(this.plan, this.shard, finished));
     this.saved = true;
     this.savedAt = performance.now();
   }

@@ -1,6 +1,6 @@
 /** `index`: builds `model.safetensors.index.json` from the headers of the shards beside it. */
 import { join } from "node:path";
-import { createFileSink } from "@s7l/format/file";
+import { writeFileWhole } from "@s7l/format/file";
 import { QuantizeError } from "../errors.ts";
 import { surveyHeaders } from "./lint.ts";
 import { listCheckpoint, shardNumber } from "./listing.ts";
@@ -37,15 +37,4 @@ export async function indexCheckpoint(folder: string): Promise<readonly BuiltInd
     throw new QuantizeError("checkpoint", message, folder);
   }
   return built;
-}
-
-/** Writes a small file so that it is there whole or not at all. */
-export async function writeFileWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const sink = await createFileSink(path, { mode: 0o644 });
-  try {
-    await sink.write(0, bytes);
-    await sink.commit();
-  } finally {
-    await sink.abort();
-  }
 }

@@ -5,8 +5,8 @@
 import { appendFile, readFile, unlink } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
 import { FormatError } from "@s7l/format";
+import { writeFileWhole } from "@s7l/format/file";
 import { hashFiles } from "./hash-files.ts";
-import { writeFileWhole } from "./index-checkpoint.ts";
 import { type ListedFile, listCheckpoint } from "./listing.ts";
 import { encodeManifest, MANIFEST_FILE, type Manifest } from "./manifest.ts";
 
