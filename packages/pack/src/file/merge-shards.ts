@@ -6,8 +6,9 @@ import { PackError } from "../errors.ts";
 import type { Seal } from "../finish.ts";
 import { type PlanOptions, planSeal, type SealPlan } from "../plan.ts";
 import { MAX_SHARDS } from "../shard.ts";
-import { PartFile, partName, partsFolder, removePart } from "./part-file.ts";
-import { type FinishOptions, finishPart } from "./seal-file.ts";
+import { PartFile } from "./part-file.ts";
+import { partName, partsFolder } from "./parts-folder.ts";
+import { type FinishOptions, finishedBefore, finishPart } from "./seal-file.ts";
 
 export interface MergeOptions extends PlanOptions, FinishOptions {
   readonly onProgress?: (done: number, total: number) => void;
@@ -21,6 +22,8 @@ export interface MergeOptions extends PlanOptions, FinishOptions {
  */
 export async function mergeShards(weights: WeightSource, path: string, options: MergeOptions): Promise<Seal> {
   const plan = planSeal(weights, options);
+  const finished = await finishedBefore(plan, path, options);
+  if (finished) return finished;
   const of = await countShards(plan, path);
   const first = await PartFile.open(plan, { number: 1, of }, path);
   try {
@@ -30,8 +33,8 @@ export async function mergeShards(weights: WeightSource, path: string, options: 
       const part = number === 1 ? first : await PartFile.open(plan, { number, of }, path);
       try {
         for (const tensor of part.tensors) {
-          const finished = part.finished(tensor);
-          if (!finished)
+          const known = part.finished(tensor);
+          if (!known)
             throw new PackError(
               "part",
               `${part.name} is not finished: tensor ${tensor.name} is missing; run pack --shard ${number}/${of} again`,
@@ -45,15 +48,13 @@ export async function mergeShards(weights: WeightSource, path: string, options: 
             done += chunk.length;
             options.onProgress?.(done, plan.data.size);
           }
-          sealed.push(finished);
+          sealed.push(known);
         }
       } finally {
         if (part !== first) await part.suspend();
       }
     }
-    const seal = await finishPart(first, sealed, options);
-    for (let number = 2; number <= of; number++) await removePart(plan, { number, of }, path);
-    return seal;
+    return await finishPart(first, sealed, options);
   } finally {
     await first.suspend();
   }

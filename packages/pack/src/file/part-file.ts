@@ -6,22 +6,17 @@
  * times, write the same bytes to the same places. And nothing needs to be synced on the way: what an earlier run left counts
  * only where it matches its leaves.
  */
-import { mkdir, readFile, rm, rmdir } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { DOMAIN, equalBytes, FormatError, HASH_SIZE, type PlacedTensor, sha256, toHex } from "@s7l/format";
-import { attemptWrite, createFileSink, type FileSink, writeFileWhole } from "@s7l/format/file";
+import { DOMAIN, equalBytes, FormatError, HASH_SIZE, type PlacedTensor, sha256 } from "@s7l/format";
+import { createFileSink, type FileSink, writeFileWhole } from "@s7l/format/file";
 import type { SealedTensor } from "../data.ts";
 import { PackError } from "../errors.ts";
+import type { Seal } from "../finish.ts";
 import { decodePartRecord, encodePartRecord } from "../part-record.ts";
 import type { SealPlan } from "../plan.ts";
 import { baseOfShard, type Shard, tensorsOfShard } from "../shard.ts";
-
-/** The folder of an artifact's parts. */
-export const partsFolder = (out: string): string => `${out}.parts`;
-
-/** The name of a part, without ending: plan, number and of how many. */
-export const partName = ({ id }: SealPlan, { number, of }: Shard): string =>
-  `${toHex(id).slice(0, 16)}-${number}-of-${of}`;
+import { makePartsFolder, markSealed, partName, partsFolder, removePart, removePlan } from "./parts-folder.ts";
 
 /** Milliseconds between two writings of a record: what a kill may cost. */
 const SAVE_EVERY = 5000;
@@ -56,10 +51,9 @@ export class PartFile {
    * `io` where it cannot be read or written.
    */
   static async open(plan: SealPlan, shard: Shard, out: string, saveEvery = SAVE_EVERY): Promise<PartFile> {
-    const folder = partsFolder(out);
-    await attemptWrite(out, () => makeFolder(folder));
+    await makePartsFolder(out);
     const recorded = await readRecord(plan, shard, out);
-    const store = await createFileSink(out, { partial: join(folder, `${partName(plan, shard)}.bin`) });
+    const store = await createFileSink(out, { partial: join(partsFolder(out), `${partName(plan, shard)}.bin`) });
     const part = new PartFile(plan, shard, out, store, saveEvery);
     part.saved = recorded !== undefined;
     for (const [name, tensor] of recorded ?? []) part.sealed.set(name, tensor);
@@ -129,11 +123,12 @@ export class PartFile {
     this.savedAt = performance.now();
   }
 
-  /** Puts the part, which has become the artifact, under its final name. */
-  async commit(): Promise<void> {
+  /** Puts the part, which has become the artifact, under its final name, and removes what lay here of its plan. */
+  async commit(seal: Seal): Promise<void> {
     await this.store.truncate(this.plan.fileSize);
+    await markSealed(this.plan, this.out, seal);
     await this.store.commit();
-    await removePart(this.plan, this.shard, this.out);
+    await removePlan(this.plan, this.out);
   }
 
   /** Closes it for a later run. What nothing was recorded of is of no use to one, and is removed by whoever began it. */
@@ -141,14 +136,6 @@ export class PartFile {
     if (this.saved || this.found) return this.store.suspend();
     await this.store.abort();
     await removePart(this.plan, this.shard, this.out);
-  }
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder);
-  } catch (cause) {
-    if (!(cause instanceof Error && "code" in cause && cause.code === "EEXIST")) throw cause;
   }
 }
 
@@ -167,12 +154,4 @@ async function readRecord(
     throw new FormatError("io", `${path} cannot be read: ${reason}`, path, { cause });
   }
   return decodePartRecord(content, plan, shard, basename(path));
-}
-
-/** Removes a part's files, and the folder with the last of them. */
-export async function removePart(plan: SealPlan, shard: Shard, out: string): Promise<void> {
-  const folder = partsFolder(out);
-  for (const ending of ["bin", "record"]) await rm(join(folder, `${partName(plan, shard)}.${ending}`), { force: true });
-  // It stays while other parts are in it, and a folder that stays does no harm.
-  await rmdir(folder).catch(() => undefined);
 }

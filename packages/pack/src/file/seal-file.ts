@@ -1,10 +1,12 @@
 /** Seals into a file, and goes on where an earlier run was killed. */
 import type { ByteSource, WeightSource } from "@s7l/format";
+import { openFileSource } from "@s7l/format/file";
 import { type SealedTensor, type WriteOptions, writeTensors } from "../data.ts";
 import { finishSeal, type GoldenCallback, type Seal } from "../finish.ts";
-import { type PlanOptions, planSeal } from "../plan.ts";
+import { type PlanOptions, planSeal, type SealPlan } from "../plan.ts";
 import type { Shard } from "../shard.ts";
 import { PartFile } from "./part-file.ts";
+import { findSealed, removePlan } from "./parts-folder.ts";
 
 /** How a part is written. */
 export interface PartOptions extends PlanOptions, WriteOptions {
@@ -30,6 +32,8 @@ export async function sealFile(
   options: PartOptions & FinishOptions,
 ): Promise<Seal> {
   const plan = planSeal(weights, options);
+  const done = await finishedBefore(plan, path, options);
+  if (done) return done;
   const part = await PartFile.open(plan, { number: 1, of: 1 }, path, options.saveEvery);
   try {
     await fillPart(part, weights, options);
@@ -86,6 +90,25 @@ async function fillPart(part: PartFile, weights: WeightSource, options: PartOpti
   return resumed;
 }
 
+/** The seal that an earlier run finished but for removing its parts, which is done now; undefined where there is none. */
+export async function finishedBefore(
+  plan: SealPlan,
+  path: string,
+  { accept }: FinishOptions,
+): Promise<Seal | undefined> {
+  const seal = await findSealed(plan, path);
+  if (!seal) return undefined;
+  // First: should the artifact be refused now, the next run makes it anew.
+  await removePlan(plan, path);
+  const source = await openFileSource(path);
+  try {
+    await accept?.(source);
+  } finally {
+    await source.close();
+  }
+  return seal;
+}
+
 /** Finishes an artifact in the store of its first part, which has room for what stands before DATA. */
 export async function finishPart(
   part: PartFile,
@@ -95,6 +118,6 @@ export async function finishPart(
   const { plan, store } = part;
   const seal = await finishSeal(plan, sealed, store, golden);
   await accept?.({ size: seal.size, read: (offset, length) => store.read(offset, length) });
-  await part.commit();
+  await part.commit(seal);
   return seal;
 }
