@@ -22,10 +22,10 @@ function hold(what, figure, ok) {
 }
 
 /** log p of each of two continuations' first token, compared. */
-function answers(loaded, { prompt, answer }) {
+async function answers(loaded, { prompt, answer }) {
   const { encode } = requireTokenizer(loaded);
   const body = openSession(loaded).begin(STX);
-  const logits = dequantize(body.forward(encode(prompt)));
+  const logits = dequantize(await body.forward(encode(prompt)));
   body.end();
   const at = (word) => logits[encode(word)[0]];
   return (at(" yes") > at(" no") ? "yes" : "no") === answer;
@@ -52,21 +52,23 @@ try {
     );
     const share = (100 * top1) / next_token_accuracy_f32;
     hold(`${domain}: next token`, `${top1.toFixed(4)}, ${share.toFixed(2)} % of float32's`, share >= 98);
-    const strays = texts.filter(({ ids, routes }) => {
+    let strays = 0;
+    for (const { ids, routes } of texts) {
       const body = openSession(loaded).begin(STX);
-      body.forward(ids);
-      const same = body.routes.join("") === routes;
+      await body.forward(ids);
+      if (body.routes.join("") !== routes) strays++;
       body.end();
-      return !same;
-    });
+    }
     hold(
       `${domain}: routes`,
-      `${texts.length - strays.length} of ${texts.length} texts identical`,
-      strays.length === 0,
+      `${texts.length - strays} of ${texts.length} texts identical`,
+      strays === 0,
     );
   }
   const items = readJson("eval", "task-reason.json");
-  const right = items.filter((item) => answers(loaded, item)).length / items.length;
+  let right = 0;
+  for (const item of items) if (await answers(loaded, item)) right++;
+  right /= items.length;
   const share = (100 * right) / reference.tasks_f32.reason_accuracy;
   hold("reasoning", `${right}, ${share.toFixed(1)} % of float32's ${reference.tasks_f32.reason_accuracy}`, share >= 98);
   await source.close();

@@ -1,15 +1,8 @@
-/** Speed of the matrix kernels alone, beside what the machine's memory gives in the same run. */
+/** Speed of the matrix kernels alone. */
 import { Heap } from "../src/engine/heap.ts";
 import { decodeModule, instantiateKernels, type Kernels } from "../src/engine/kernels.ts";
 import { engineRelaxedWasm, engineWasm } from "../src/engine/wasm-bytes.generated.ts";
 import { best } from "./timing.ts";
-
-/** GB/s of reading memory far larger than a cache: what a decode cannot pass. */
-export function memoryBandwidth(): number {
-  const bytes = Buffer.alloc(256 << 20, 2); // written, so that every page is memory of its own
-  const seconds = best(() => bytes.indexOf(1), 1500);
-  return bytes.length / seconds / 1e9;
-}
 
 export interface KernelSpeed {
   readonly kernel: string;
@@ -33,9 +26,9 @@ export async function kernelSpeed(engine: "simd" | "relaxed"): Promise<KernelSpe
   const columns = 1024;
   return {
     kernel: engine,
-    decode: large / best(product(large / columns, columns, 1), 1500) / 1e9,
-    cached: small / best(product(small / columns, columns, 1), 700) / 1e9,
-    prefill: (2 * 960 * columns * 64) / best(product(960, columns, 64), 1500) / 1e9,
+    decode: large / (await best(product(large / columns, columns, 1), 1500)) / 1e9,
+    cached: small / (await best(product(small / columns, columns, 1), 700)) / 1e9,
+    prefill: (2 * 960 * columns * 64) / (await best(product(960, columns, 64), 1500)) / 1e9,
   };
 }
 

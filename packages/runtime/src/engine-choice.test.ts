@@ -37,28 +37,28 @@ describe.skipIf(!hasSimd()).each(TINY_KINDS)("for %s the engines", (kind: TinyKi
     expect(await replayPrompts(simd, prompts)).toEqual(await replayPrompts(definition, prompts));
   });
 
-  test("keep sessions apart that take turns and come and go", () => {
+  test("keep sessions apart that take turns and come and go", async () => {
     const ids = [2, 0, 1, 2];
-    const alone = openSession(definition).begin(STX).forward(ids, "all");
+    const alone = await openSession(definition).begin(STX).forward(ids, "all");
     for (let round = 0; round < 3; round++) {
       const [one, two] = [openSession(simd), openSession(simd)];
       const bodies = [one.begin(STX), two.begin(STX)];
       for (const [i, id] of ids.entries()) {
         for (const body of bodies) {
-          const { mantissas, exponents } = body.forward([id]);
+          const { mantissas, exponents } = await body.forward([id]);
           expect(mantissas).toEqual(alone.mantissas.slice(i * simd.vocab, (i + 1) * simd.vocab));
           expect(exponents[0]).toBe(alone.exponents[i]);
         }
       }
       one.close();
       const other = openSession(simd).begin(STX); // takes the memory that one gave back
-      other.forward([0, 0]);
+      await other.forward([0, 0]);
       expect(two.phase).toBe("STX");
       if (simd.context > ids.length) {
-        const whole = openSession(definition)
+        const whole = await openSession(definition)
           .begin(STX)
           .forward([...ids, 1]);
-        expect(bodies[1]?.forward([1])).toEqual(whole);
+        expect(await bodies[1]?.forward([1])).toEqual(whole);
       }
     }
   });
@@ -83,17 +83,17 @@ describe.skipIf(!hasSimd())("a WebAssembly engine", () => {
     WebAssembly.Memory = Memory;
     const held = (): number => memories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
     // In one task, so that no garbage collector can do it instead.
-    const run = (count: number): void => {
+    const run = async (count: number): Promise<void> => {
       for (let i = 0; i < count; i++) {
         const session = openSession(model);
-        session.begin(STX).forward([3]);
+        await session.begin(STX).forward([3]);
         session.close();
       }
     };
-    run(10);
+    await run(10);
     const settled = held();
     expect(settled).toBeGreaterThan(0);
-    run(300);
+    await run(300);
     expect(held()).toBe(settled);
   });
 });

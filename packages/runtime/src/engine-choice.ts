@@ -1,11 +1,19 @@
 /** Which engine runs an artifact. Every choice gives the same bits. */
+
+import { spanLayout, tensorPlan } from "@s7l/format";
 import type { VerifiedArtifact } from "@s7l/verify";
 import { bestEngine } from "./engine/host.ts";
+import { hostThreads } from "./engine/thread.ts";
 import { createWasmEngine } from "./engine/wasm-engine.ts";
 import type { Engine, EngineName } from "./engine.ts";
 import { RuntimeError } from "./errors.ts";
 import { createInterpreter } from "./reference/interpreter.ts";
 import { readFoldWeights } from "./reference/weights.ts";
+
+/** Weights that one core's cache holds: to share them out costs more than it saves. */
+const SMALL = 16 << 20;
+/** Beyond so many threads memory is the limit. */
+const MAX_AUTO = 8;
 
 /** Loads the tensors into the wanted engine; `auto` is the fastest that this host has. */
 export async function chooseEngine(
@@ -21,8 +29,13 @@ export async function chooseEngine(
       return createInterpreter(await readFoldWeights(artifact.fold, (name) => artifact.read(name)));
     case "simd":
     case "relaxed":
-      return createWasmEngine(artifact, { engine, threads });
+      return createWasmEngine(artifact, { engine, threads: threads ?? usualThreads(artifact) });
     default:
       throw new RuntimeError("option", `there is no engine "${engine}": interpreter, simd, relaxed or auto`);
   }
+}
+
+function usualThreads({ fold }: VerifiedArtifact): number {
+  const bytes = tensorPlan(fold).reduce((sum, tensor) => sum + spanLayout(tensor).size, 0);
+  return bytes <= SMALL ? 1 : Math.min(MAX_AUTO, hostThreads());
 }

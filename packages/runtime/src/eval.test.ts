@@ -19,12 +19,14 @@ const SEQUENCES = [
 ];
 
 /** Rows of real logits, one position at a time, straight from the integers. */
-function rowsOf(ids: readonly number[]): number[][] {
+async function rowsOf(ids: readonly number[]): Promise<number[][]> {
   const body = openSession(model).begin(STX);
-  return ids.map((id) => {
-    const { mantissas, exponents } = body.forward([id]);
-    return Array.from(mantissas, (m) => m * 2 ** (exponents[0] ?? 0));
-  });
+  const rows = [];
+  for (const id of ids) {
+    const { mantissas, exponents } = await body.forward([id]);
+    rows.push(Array.from(mantissas, (m) => m * 2 ** (exponents[0] ?? 0)));
+  }
+  return rows;
 }
 
 function softmax(row: readonly number[]): number[] {
@@ -40,7 +42,7 @@ describe("evaluate", () => {
     let nll = 0;
     let hits = 0;
     for (const ids of SEQUENCES) {
-      for (const [i, row] of rowsOf(ids).slice(0, -1).entries()) {
+      for (const [i, row] of (await rowsOf(ids)).slice(0, -1).entries()) {
         nll -= Math.log(softmax(row)[ids[i + 1] ?? 0] ?? 0);
         if (argmax(row) === ids[i + 1]) hits++;
       }
@@ -54,7 +56,7 @@ describe("evaluate", () => {
   });
 
   test("counts a token that is the likeliest", async () => {
-    const next = argmax(rowsOf([3])[0] ?? []);
+    const next = argmax((await rowsOf([3]))[0] ?? []);
     expect((await evaluate(model, [[3, next]])).top1).toBe(1);
     expect((await evaluate(model, [[3, (next + 1) % model.vocab]])).top1).toBe(0);
   });
@@ -64,7 +66,7 @@ describe("evaluate", () => {
     await evaluate(model, SEQUENCES, { logits: sink });
     const bytes = sink.bytes();
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const rows = SEQUENCES.flatMap(rowsOf).flat();
+    const rows = (await Promise.all(SEQUENCES.map(rowsOf))).flat().flat();
     expect(bytes.length).toBe(4 * rows.length);
     for (const [i, value] of rows.entries()) expect(view.getFloat32(4 * i, true)).toBe(Math.fround(value));
   });
@@ -78,7 +80,7 @@ describe("evaluate", () => {
   });
 
   test("measures the divergence from other logits, the reference being the first argument", async () => {
-    const rows = SEQUENCES.flatMap(rowsOf);
+    const rows = (await Promise.all(SEQUENCES.map(rowsOf))).flat();
     // The reference: each row shifted by one place, so that another id is the likeliest.
     const reference = rows.map((row) => [row.at(-1) ?? 0, ...row.slice(0, -1)].map((value) => Math.fround(value)));
     const bytes = new Uint8Array(Float32Array.from(reference.flat()).buffer);

@@ -69,7 +69,7 @@ export async function evaluate(
     for (let at = 0; at < ids.length; at += chunk) {
       await turn();
       const part = ids.slice(at, at + chunk);
-      const logits = body.forward(part, "all");
+      const logits = await body.forward(part, "all");
       const values = dequantize(logits);
       const reference = against && (await readRows(against, sums.done * rowBytes, part.length * rowBytes));
       part.forEach((_, i) => {

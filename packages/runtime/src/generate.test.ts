@@ -37,11 +37,11 @@ describe("generate", () => {
     const steps = await run(routed, [5, 30, 9], { maxTokens: 6 });
     const body = open(routed);
     const digest = createLogitsDigest();
-    let logits = body.forward([5, 30, 9]);
+    let logits = await body.forward([5, 30, 9]);
     for (const [i, step] of steps.entries()) {
       expect(step.id).toBe(likeliest(logits.mantissas));
       expect(step.logitsDigest).toEqual(digest.update(logits));
-      if (i < steps.length - 1) logits = body.forward([step.id]);
+      if (i < steps.length - 1) logits = await body.forward([step.id]);
     }
     expect(steps.map(({ stop }) => stop)).toEqual([...Array(steps.length - 1).fill(undefined), steps.at(-1)?.stop]);
     expect(steps.length).toBe(6);
@@ -64,7 +64,7 @@ describe("generate", () => {
     const done: number[] = [];
     const steps = await run(long, prompt, { maxTokens: 2, onPrompt: (n, total) => done.push(n, total) });
     expect(done).toEqual([128, 270, 256, 270, 270, 270]);
-    const logits = open(long).forward(prompt);
+    const logits = await open(long).forward(prompt);
     expect(steps[0]?.logitsDigest).toEqual(createLogitsDigest().update(logits));
   });
 
@@ -81,7 +81,7 @@ describe("generate", () => {
     const prompt = [plain?.id ?? 0, 3, 4];
     const [free] = await run(long, prompt, { maxTokens: 1 });
     const [held] = await run(long, prompt, { maxTokens: 1, repeatPenalty: 100 });
-    const logits = open(long).forward(prompt);
+    const logits = await open(long).forward(prompt);
     expect(free?.id).toBe(likeliest(logits.mantissas));
     expect(prompt).not.toContain(held?.id);
   });
@@ -165,7 +165,7 @@ describe("generate refuses", () => {
     const body = open(long);
     const one = body.generate([3]);
     await one.next();
-    body.forward([4]);
+    await body.forward([4]);
     await expect(one.next()).rejects.toThrow(runtimeError("interleaved"));
   });
 });
@@ -210,7 +210,7 @@ describe("an abort", () => {
     await expect(steps.next()).rejects.toThrow("enough");
     expect(body.length).toBe(2);
     expect(first.done).toBe(false);
-    expect(body.forward([9])).toEqual(open(long).forward([3, 4, 9]));
+    expect(await body.forward([9])).toEqual(await open(long).forward([3, 4, 9]));
   });
 });
 

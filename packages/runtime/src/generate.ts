@@ -81,7 +81,7 @@ export async function* generate(
     await turn();
     if (body.length !== ids.length - 1)
       throw new RuntimeError("interleaved", "the session was used during a generation: open one session for each");
-    logits = body.forward([id]);
+    logits = await body.forward([id]);
   }
 }
 
@@ -101,7 +101,7 @@ async function runPrompt(
   }
   for (let at = 0; ; at += CHUNK) {
     await turn();
-    const logits = body.forward(ids.slice(at, at + CHUNK));
+    const logits = await body.forward(ids.slice(at, at + CHUNK));
     onPrompt?.(Math.min(at + CHUNK, ids.length), ids.length);
     if (at + CHUNK >= ids.length) return logits;
   }

@@ -10,7 +10,11 @@ import { openTokenizer, type Tokenizer } from "./tokenizer.ts";
 export interface LoadOptions {
   /** Which engine; all give the same bits. `auto`, the default: the fastest that this host has. */
   readonly engine?: EngineName | "auto";
-  /** Threads of the engine, where it has a choice. Default: the engine's own. */
+  /**
+   * Threads that share each step, 15 at most; all give the same bits. Where the host shares no memory between threads (a page
+   * that is not cross-origin isolated) it is one. Default: one for a model that a core's cache holds, else as many as the host runs
+   * at once, 8 at most.
+   */
   readonly threads?: number;
 }
 
@@ -18,6 +22,8 @@ export interface LoadOptions {
 export interface Model {
   readonly artifact: VerifiedArtifact;
   readonly engine: EngineName;
+  /** Threads that share each step. */
+  readonly threads: number;
   /** Logits a position. */
   readonly vocab: number;
   /** Positions a session may hold: the sealed policy's. */
@@ -26,6 +32,8 @@ export interface Model {
   readonly eos: readonly number[];
   /** Absent where the artifact seals neither tokenizer nor vocabulary: such a model speaks ids alone. */
   readonly tokenizer: Tokenizer | undefined;
+  /** Ends its threads, if it has any: no session of it computes any more. Where nobody calls it, the garbage collector will. */
+  readonly close: () => void;
 }
 
 interface Machine {
@@ -52,10 +60,12 @@ export async function loadModel(artifact: VerifiedArtifact, options: LoadOptions
   const model: Model = Object.freeze({
     artifact,
     engine: engine.name,
+    threads: engine.threads,
     vocab: artifact.fold.vocab,
     context: artifact.policy.maxContext,
     eos: Object.freeze([...vocabulary.eos]),
     tokenizer,
+    close: () => engine.close?.(),
   });
   machines.set(model, { engine, routes });
   return model;

@@ -55,7 +55,7 @@ test("a digest is that of every position's logits, and of no other prompt's", as
   for (const [i, ids] of prompts.entries()) {
     const body = openSession(model).begin(STX);
     const digest = createLogitsDigest();
-    for (const id of ids) digest.update(body.forward([id]));
+    for (const id of ids) digest.update(await body.forward([id]));
     expect(digests[i]).toEqual(digest.digest());
   }
 });

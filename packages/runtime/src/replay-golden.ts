@@ -62,7 +62,7 @@ export async function replayPrompts(model: Model, prompts: Prompts, signal?: Abo
     const digest = createLogitsDigest();
     for (let at = 0; at < ids.length; at += CHUNK) {
       await turn();
-      digest.update(body.forward(ids.slice(at, at + CHUNK), "all"));
+      digest.update(await body.forward(ids.slice(at, at + CHUNK), "all"));
     }
     session.close();
     digests.push(digest.digest());

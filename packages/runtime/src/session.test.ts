@@ -23,13 +23,13 @@ function methodsOf(value: object): readonly string[] {
 }
 
 describe("a session", () => {
-  test("has no forward pass before STX, and one after", () => {
+  test("has no forward pass before STX, and one after", async () => {
     const session = openSession(model);
     expect(session.phase).toBe("SOH");
     expect(methodsOf(session)).toEqual(["begin", "close", "phase"]);
     const body = session.begin(STX);
     expect(session.phase).toBe("STX");
-    expect(body.forward([3]).mantissas.length).toBe(model.vocab);
+    expect((await body.forward([3])).mantissas.length).toBe(model.vocab);
   });
 
   test("is refused by the gate without U+0002", () => {
@@ -58,12 +58,12 @@ describe("a session", () => {
   test.each([
     { after: "ETX", finish: (_: Session, body: SessionBody) => body.end() },
     { after: "EOT", finish: (session: Session) => session.close() },
-  ])("computes nothing after $after", ({ finish }) => {
+  ])("computes nothing after $after", async ({ finish }) => {
     const session = openSession(model);
     const body = session.begin(STX);
-    body.forward([3]);
+    await body.forward([3]);
     finish(session, body);
-    expect(() => body.forward([3])).toThrow(gateError("phase"));
+    await expect(body.forward([3])).rejects.toThrow(gateError("phase"));
     expect(() => body.generate([3])).toThrow(gateError("phase"));
     expect(() => body.end()).toThrow(gateError("phase"));
     expect(() => body.length).toThrow(gateError("phase"));
@@ -90,11 +90,11 @@ describe("a body that begin did not make", () => {
     nothing: () => undefined,
   };
 
-  test.each(Object.keys(forgeries))("is refused: %s", (kind) => {
+  test.each(Object.keys(forgeries))("is refused: %s", async (kind) => {
     const body = openSession(model).begin(STX);
     const forgery = forgeries[kind]?.(body);
     // As hard as it can be tried: the method itself, on the forgery.
-    expect(() => SessionBody.prototype.forward.call(forgery as SessionBody, [3])).toThrow(gateError("forged"));
+    await expect(SessionBody.prototype.forward.call(forgery as SessionBody, [3])).rejects.toThrow(gateError("forged"));
     expect(() => SessionBody.prototype.generate.call(forgery as SessionBody, [3])).toThrow(gateError("forged"));
     expect("forward" in Object(structuredClone(body))).toBe(false);
   });
@@ -125,11 +125,11 @@ describe("forward", () => {
   test.each(TINY_KINDS)("gives the same bits for %s however the ids are cut into calls", async (kind) => {
     const tiny = await tinyModel(kind);
     const ids = Array.from({ length: Math.min(11, tiny.context) }, (_, i) => (i * 7) % tiny.vocab);
-    const whole = openSession(tiny).begin(STX).forward(ids, "all");
+    const whole = await openSession(tiny).begin(STX).forward(ids, "all");
     for (const size of [1, 3]) {
       const body = openSession(tiny).begin(STX);
       for (let at = 0; at < ids.length; at += size) {
-        const part = body.forward(ids.slice(at, at + size), "all");
+        const part = await body.forward(ids.slice(at, at + size), "all");
         const [from, to] = [at * tiny.vocab, Math.min(at + size, ids.length) * tiny.vocab];
         expect(part.mantissas).toEqual(whole.mantissas.slice(from, to));
         expect(part.exponents).toEqual(whole.exponents.slice(at, at + size));
@@ -138,9 +138,9 @@ describe("forward", () => {
     }
   });
 
-  test("gives the last position alone unless all are wanted", () => {
-    const all = openSession(model).begin(STX).forward([3, 4, 5], "all");
-    const last = openSession(model).begin(STX).forward([3, 4, 5]);
+  test("gives the last position alone unless all are wanted", async () => {
+    const all = await openSession(model).begin(STX).forward([3, 4, 5], "all");
+    const last = await openSession(model).begin(STX).forward([3, 4, 5]);
     expect(last.mantissas).toEqual(all.mantissas.slice(2 * model.vocab));
     expect(last.exponents).toEqual(all.exponents.slice(2));
   });
@@ -152,20 +152,20 @@ describe("forward", () => {
     { what: "a fraction", ids: [1.5], code: "ids" },
     { what: "NaN", ids: [Number.NaN], code: "ids" },
     { what: "more positions than the context", ids: Array(33).fill(3), code: "context" },
-  ])("refuses $what and runs nothing", ({ ids, code }) => {
+  ])("refuses $what and runs nothing", async ({ ids, code }) => {
     const body = openSession(model).begin(STX);
-    expect(() => body.forward(ids)).toThrow(runtimeError(code));
+    await expect(body.forward(ids)).rejects.toThrow(runtimeError(code));
     expect(body.length).toBe(0);
     expect(body.routes).toEqual([]);
-    expect(body.forward(Array(32).fill(3)).exponents.length).toBe(1);
-    expect(() => body.forward([3])).toThrow(runtimeError("context"));
+    expect((await body.forward(Array(32).fill(3))).exponents.length).toBe(1);
+    await expect(body.forward([3])).rejects.toThrow(runtimeError("context"));
   });
 
-  test("routes each position by the text up to it", () => {
+  test("routes each position by the text up to it", async () => {
     const body = openSession(model).begin(STX);
     const { tokenizer } = model;
     // The vocabulary of the tiny models: "!" and on; "=" is a trigger of expert 1.
-    body.forward(tokenizer?.encode("AB=C") ?? []);
+    await body.forward(tokenizer?.encode("AB=C") ?? []);
     expect(body.routes).toEqual([3, 3, 1, 1]);
   });
 });

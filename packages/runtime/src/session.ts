@@ -85,7 +85,8 @@ export class SessionBody {
 
   /** Positions so far. */
   get length(): number {
-    return SessionBody.#sequenceOf(this).length;
+    SessionBody.#sequenceOf(this);
+    return this.#ids.length;
   }
 
   /** The ids of all positions so far. */
@@ -105,19 +106,19 @@ export class SessionBody {
 
   /**
    * Runs ids at the next positions: the integer logits of the last one, or of all. How a text is cut into calls changes no
-   * bit. Throws GateError after ETX, RuntimeError `ids` or `context`; then nothing has run. If the engine itself fails, the
-   * body ends.
+   * bit, and calls run in their order, awaited or not. Rejects with GateError after ETX, RuntimeError `ids` or `context`; then
+   * nothing has run. If the engine itself fails, the body ends.
    */
-  forward(ids: readonly number[], want: "last" | "all" = "last"): Logits {
+  async forward(ids: readonly number[], want: "last" | "all" = "last"): Promise<Logits> {
     const sequence = SessionBody.#sequenceOf(this);
     const { vocab, context, tokenizer } = this.#model;
     if (ids.length === 0) throw new RuntimeError("ids", "there are no ids to run");
     const stray = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocab));
     if (stray !== undefined) throw new RuntimeError("ids", `id ${stray} is not one of the model's ${vocab}`);
-    if (sequence.length + ids.length > context) {
+    if (this.#ids.length + ids.length > context) {
       throw new RuntimeError(
         "context",
-        `${sequence.length + ids.length} positions; the artifact allows ${context}: shorten the prompt`,
+        `${this.#ids.length + ids.length} positions; the artifact allows ${context}: shorten the prompt`,
       );
     }
     const router = this.#router;
@@ -125,9 +126,9 @@ export class SessionBody {
     for (const id of ids) this.#ids.push(id);
     for (const expert of experts) this.#routes.push(expert);
     try {
-      return sequence.forward(ids, experts, want);
+      return await sequence.forward(ids, experts, want);
     } catch (error) {
-      this.end(); // its cache holds part of a step
+      if (!this.ended) this.end(); // its cache holds part of a step
       throw error;
     }
   }

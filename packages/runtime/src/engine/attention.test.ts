@@ -3,7 +3,8 @@ import { Dice } from "../../test/random-model.ts";
 import { attendHead, cacheKey, cacheValue, type ScoreTerms } from "../reference/attention.ts";
 import type { Block } from "../reference/block.ts";
 import { Heap } from "./heap.ts";
-import { BASE, kernelsOf } from "./host.ts";
+import { BASE, compileKernels } from "./host.ts";
+import { instantiateKernels } from "./kernels.ts";
 
 const SLOTS = 100;
 const VALUE = 8;
@@ -41,7 +42,7 @@ async function both({ keySize, sizes, spread, scale }: Case, seed: number) {
   });
 
   const heap = new Heap(BASE, false);
-  const kernels = await kernelsOf("simd", heap);
+  const kernels = await instantiateKernels(await compileKernels("simd", false), heap.memory);
   const attention = heap.record([1, 1, keySize, VALUE, scale.significand, scale.exponent, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
   const bytes = kernels.pageBytes(attention);
   const table = heap.record([heap.allocate(bytes), heap.allocate(bytes)]);

@@ -4,8 +4,8 @@ import { cacheKey, cacheValue } from "../reference/attention.ts";
 import type { Block } from "../reference/block.ts";
 import { quantise } from "../reference/block.ts";
 import { Heap } from "./heap.ts";
-import { BASE, kernelsOf } from "./host.ts";
-import type { Kernels } from "./kernels.ts";
+import { BASE, compileKernels } from "./host.ts";
+import { instantiateKernels, type Kernels } from "./kernels.ts";
 
 const SIZE = 16;
 const PAGE = 64;
@@ -37,7 +37,7 @@ async function bench(): Promise<{
   place: (b: Block) => void;
 }> {
   const heap = new Heap(BASE, false);
-  const kernels = await kernelsOf("simd", heap);
+  const kernels = await instantiateKernels(await compileKernels("simd", false), heap.memory);
   const attention = heap.record([1, 1, SIZE, SIZE, 1 << 24, -30, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
   const data = heap.allocate(SIZE * 4);
   const head = heap.allocate(64);

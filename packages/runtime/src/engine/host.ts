@@ -4,6 +4,7 @@ import { RuntimeError } from "../errors.ts";
 import { Heap } from "./heap.ts";
 import { decodeModule, instantiateKernels, type Kernels } from "./kernels.ts";
 import { agree, race } from "./self-test.ts";
+import { withSharedMemory } from "./shared-memory.ts";
 import { engineRelaxedWasm, engineWasm } from "./wasm-bytes.generated.ts";
 
 /** Bytes at the start of memory that a compiled module may use itself. */
@@ -29,13 +30,13 @@ export const bestEngine: () => Promise<EngineName> = once(async () => {
   return race(heap, simd, relaxed) ? "relaxed" : "simd";
 });
 
-/** The kernels of an engine. Throws RuntimeError `engine` where this host cannot have it. */
-export async function kernelsOf(name: "simd" | "relaxed", heap: Heap): Promise<Kernels> {
+/** The compiled kernels of an engine, for a memory of this kind. Throws RuntimeError `engine` where this host cannot have it. */
+export async function compileKernels(name: "simd" | "relaxed", shared: boolean): Promise<WebAssembly.Module> {
   if (!hasSimd()) throw new RuntimeError("engine", 'this host has no WebAssembly SIMD: use the engine "interpreter"');
-  if (name === "simd") return instantiate(engineWasm, heap);
-  if (!(await hasExactRelaxed()))
+  if (name === "relaxed" && !(await hasExactRelaxed()))
     throw new RuntimeError("engine", 'this host has no exact relaxed SIMD: use the engine "simd"');
-  return instantiate(engineRelaxedWasm, heap);
+  const bytes = decodeModule(name === "simd" ? engineWasm : engineRelaxedWasm);
+  return WebAssembly.compile(shared ? withSharedMemory(bytes) : bytes);
 }
 
 async function contest() {

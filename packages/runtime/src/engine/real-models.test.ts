@@ -28,13 +28,13 @@ async function weightsOf(path: Parameters<typeof openCheckpoint>[0]): Promise<Te
 
 async function compare(source: TensorReader, ids: readonly number[], experts: readonly number[]): Promise<void> {
   const interpreter = createInterpreter(await readFoldWeights(source.fold, (name) => source.read(name)));
-  const expected = interpreter.open().forward(ids, experts, "all");
+  const expected = await interpreter.open().forward(ids, experts, "all");
   for (const name of engines) {
     const engine = await createWasmEngine(source, { engine: name });
     for (const chunk of [1, 7, 64, ids.length]) {
       const sequence = engine.open();
       for (let at = 0; at < ids.length; at += chunk) {
-        const actual = sequence.forward(ids.slice(at, at + chunk), experts.slice(at, at + chunk), "all");
+        const actual = await sequence.forward(ids.slice(at, at + chunk), experts.slice(at, at + chunk), "all");
         const { vocab } = expected;
         expect(actual.exponents).toEqual(expected.exponents.slice(at, at + chunk));
         // Typed arrays of this size are compared as bytes: a matcher would take seconds.

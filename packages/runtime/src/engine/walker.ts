@@ -56,6 +56,8 @@ export class Walker {
     this.#parts = team.parts;
     this.#sync = team.sync;
     this.#words = words;
+    kernels.setParts(team.parts);
+    kernels.setLimbs(arena.limbs[team.part] ?? 0);
   }
 
   /** From ids to the stream after the last stage. */

@@ -25,11 +25,15 @@ function tokensOf(model: RandomModel, seed: number, count: number): { ids: numbe
 }
 
 /** All logits of a sequence cut into chunks. */
-function run(engine: Engine, { ids, experts }: { ids: number[]; experts: number[] }, chunk: number): Logits[] {
+async function run(
+  engine: Engine,
+  { ids, experts }: { ids: number[]; experts: number[] },
+  chunk: number,
+): Promise<Logits[]> {
   const sequence = engine.open();
   const parts: Logits[] = [];
   for (let at = 0; at < ids.length; at += chunk)
-    parts.push(sequence.forward(ids.slice(at, at + chunk), experts.slice(at, at + chunk), "all"));
+    parts.push(await sequence.forward(ids.slice(at, at + chunk), experts.slice(at, at + chunk), "all"));
   expect(sequence.length).toBe(ids.length);
   return parts;
 }
@@ -43,11 +47,11 @@ function joined(parts: readonly Logits[]): { mantissas: number[]; exponents: num
 
 async function compare(model: RandomModel, seed: number, count: number, chunks: readonly number[]): Promise<void> {
   const tokens = tokensOf(model, seed, count);
-  const expected = joined(run(await interpreter(model), tokens, count));
+  const expected = joined(await run(await interpreter(model), tokens, count));
   for (const name of engines) {
     const engine = await createWasmEngine(model, { engine: name });
     for (const chunk of chunks) {
-      const actual = joined(run(engine, tokens, chunk));
+      const actual = joined(await run(engine, tokens, chunk));
       expect(actual.exponents).toEqual(expected.exponents);
       expect(actual.mantissas).toEqual(expected.mantissas);
     }
@@ -201,21 +205,21 @@ describe("a sequence", () => {
   test("gives the logits of the last position alone where only those are wanted", async () => {
     const { ids } = tokensOf(model, 3, 200);
     const engine = await createWasmEngine(model);
-    const all = engine.open().forward(ids, [], "all");
-    const last = engine.open().forward(ids, [], "last");
+    const all = await engine.open().forward(ids, [], "all");
+    const last = await engine.open().forward(ids, [], "last");
     expect(last.exponents).toEqual(all.exponents.slice(-1));
     expect(last.mantissas).toEqual(all.mantissas.slice(-model.fold.vocab));
-    expect(engine.open().forward([], [], "last").mantissas).toEqual(new Int32Array(0));
+    expect((await engine.open().forward([], [], "last")).mantissas).toEqual(new Int32Array(0));
   });
 
   test("is independent of others that run in turns with it", async () => {
     const { ids } = tokensOf(model, 3, 100);
     const engine = await createWasmEngine(model);
-    const alone = engine.open().forward(ids, [], "all");
+    const alone = await engine.open().forward(ids, [], "all");
     const sequences = [engine.open(), engine.open()];
     for (const [i, id] of ids.entries()) {
       for (const [s, sequence] of sequences.entries()) {
-        const row = sequence.forward([s === 0 ? id : (id + 1) % model.fold.vocab], [], "last").mantissas;
+        const { mantissas: row } = await sequence.forward([s === 0 ? id : (id + 1) % model.fold.vocab], [], "last");
         const { vocab } = model.fold;
         if (s === 0) expect(row).toEqual(alone.mantissas.slice(i * vocab, (i + 1) * vocab));
       }
@@ -228,13 +232,13 @@ describe("a sequence", () => {
     ["more positions than the fold has", Array<number>(401).fill(0), [], "context"],
   ])("refuses %s and stays as it was", async (_, ids, experts, code) => {
     const sequence = (await createWasmEngine(model)).open();
-    expect(() => sequence.forward(ids, experts, "last")).toThrow(expect.objectContaining({ code }));
+    await expect(sequence.forward(ids, experts, "last")).rejects.toThrow(expect.objectContaining({ code }));
     expect(sequence.length).toBe(0);
   });
 
   test("refuses an expert that a routed stage does not have", async () => {
     const sequence = (await createWasmEngine(randomModel(2, { routed: true }))).open();
-    expect(() => sequence.forward([0], [3], "last")).toThrow(expect.objectContaining({ code: "ids" }));
+    await expect(sequence.forward([0], [3], "last")).rejects.toThrow(expect.objectContaining({ code: "ids" }));
   });
 });
 

@@ -3,13 +3,21 @@ import type { Engine, EngineName, Logits, Sequence } from "../engine.ts";
 import { RuntimeError } from "../errors.ts";
 import { type Arena, allocateArena } from "./arena.ts";
 import { Cache } from "./cache.ts";
+import { type Crew, ownThread } from "./crew.ts";
 import { Heap } from "./heap.ts";
-import { BASE, kernelsOf } from "./host.ts";
+import { BASE, compileKernels } from "./host.ts";
+import { instantiateKernels } from "./kernels.ts";
 import { buildProgram, type Program } from "./program.ts";
+import { createQueue, type Queue } from "./queue.ts";
 import { placeTensors, type TensorReader } from "./tensors.ts";
-import { type Chunk, Walker } from "./walker.ts";
+import { hasSharedMemory } from "./thread.ts";
+import { startCrew } from "./thread-crew.ts";
+import type { Chunk } from "./walker.ts";
 
 export type { TensorReader } from "./tensors.ts";
+
+/** Places that a token's head has (HEAD of arena.ts). */
+const MAX_THREADS = 15;
 
 /** An engine in WebAssembly. */
 export interface WasmEngine extends Engine {
@@ -20,7 +28,7 @@ export interface WasmEngine extends Engine {
 export interface WasmEngineOptions {
   /** Which kernels. Default: `simd`. */
   readonly engine?: Exclude<EngineName, "interpreter"> | undefined;
-  /** Only 1 so far. */
+  /** Threads that share each step; where the host shares no memory between threads, one. Default: 1. */
   readonly threads?: number | undefined;
 }
 
@@ -30,25 +38,36 @@ export interface WasmEngineOptions {
  */
 export async function createWasmEngine(source: TensorReader, options: WasmEngineOptions = {}): Promise<WasmEngine> {
   const { engine: name = "simd", threads = 1 } = options;
-  if (threads !== 1)
-    throw new RuntimeError("option", `the engine runs on one thread so far, not ${threads}: leave the option out`);
-  const heap = new Heap(BASE, false);
-  const kernels = await kernelsOf(name, heap);
+  const parts = hasSharedMemory() ? Math.min(threads, MAX_THREADS) : 1;
+  const heap = new Heap(BASE, parts > 1);
+  const module = await compileKernels(name, parts > 1);
+  const kernels = await instantiateKernels(module, heap.memory);
   const tensors = await placeTensors(heap, kernels, source);
   const program = buildProgram(heap, kernels, source.fold, tensors, name === "relaxed");
-  const arena = allocateArena(heap, program, { vocab: source.fold.vocab, context: source.fold.context, parts: 1 });
-  kernels.setLimbs(arena.limbs[0] ?? 0);
-  const walker = new Walker(kernels, program, arena, { part: 0, parts: 1, sync: () => {} }, () => heap.i32);
-  const scores = new Scores(heap);
   const { vocab, context } = source.fold;
+  const arena = allocateArena(heap, program, { vocab, context, parts });
+  const crew =
+    parts > 1
+      ? await startCrew(heap, module, program, arena, parts)
+      : ownThread(kernels, program, arena, () => heap.i32);
+  const scores = Array.from({ length: parts }, () => new Scores(heap));
+  const machine: Machine = { heap, program, arena, crew, scores, vocab, context, inTurn: createQueue() };
+  idleCrews.register(machine, crew);
   return {
     name,
+    threads: crew.threads,
     get memory() {
       return heap.memory.buffer.byteLength;
     },
-    open: () => new WasmSequence({ heap, program, arena, walker, scores, vocab, context }),
+    open: () => new WasmSequence(machine),
+    close: () => crew.stop(),
   };
 }
+
+/** Ends the threads of engines that nobody holds any more. */
+const idleCrews = new FinalizationRegistry<Crew>((crew) => {
+  crew.stop();
+});
 
 /** Room for the attention scores of one token and head; grows with the longest sequence. */
 class Scores {
@@ -75,10 +94,13 @@ interface Machine {
   readonly heap: Heap;
   readonly program: Program;
   readonly arena: Arena;
-  readonly walker: Walker;
-  readonly scores: Scores;
+  readonly crew: Crew;
+  /** Of each thread. */
+  readonly scores: readonly Scores[];
   readonly vocab: number;
   readonly context: number;
+  /** Sequences share the arena, so their calls take turns. */
+  readonly inTurn: Queue;
 }
 
 /** Gives back the pages of sequences that nobody holds any more. */
@@ -99,14 +121,18 @@ class WasmSequence implements Sequence {
 
   close(): void {
     // Only what is still registered holds its pages: a second call must not free those of another sequence.
-    if (abandoned.unregister(this)) this.#cache.release();
+    if (abandoned.unregister(this)) void this.#machine.inTurn(() => this.#cache.release());
   }
 
   get length(): number {
     return this.#length;
   }
 
-  forward(ids: readonly number[], experts: readonly number[], want: "last" | "all"): Logits {
+  forward(ids: readonly number[], experts: readonly number[], want: "last" | "all"): Promise<Logits> {
+    return this.#machine.inTurn(() => this.#forward(ids, experts, want));
+  }
+
+  async #forward(ids: readonly number[], experts: readonly number[], want: "last" | "all"): Promise<Logits> {
     const { arena, vocab } = this.#machine;
     this.#check(ids, experts);
     const rows = want === "all" ? ids.length : Math.min(1, ids.length);
@@ -114,7 +140,7 @@ class WasmSequence implements Sequence {
     for (let from = 0; from < ids.length; from += arena.tokens) {
       const count = Math.min(arena.tokens, ids.length - from);
       const firstRow = want === "all" ? from : from + count < ids.length ? undefined : 0;
-      this.#chunk(ids.slice(from, from + count), experts.slice(from, from + count), logits, firstRow);
+      await this.#chunk(ids.slice(from, from + count), experts.slice(from, from + count), logits, firstRow);
     }
     return logits;
   }
@@ -134,22 +160,24 @@ class WasmSequence implements Sequence {
   }
 
   /** Runs one chunk; the logits of its last token, or of all, go to the rows from `firstRow` on; undefined: none. */
-  #chunk(ids: readonly number[], experts: readonly number[], logits: Logits, firstRow: number | undefined): void {
-    const { arena, walker } = this.#machine;
+  async #chunk(
+    ids: readonly number[],
+    experts: readonly number[],
+    logits: Logits,
+    firstRow: number | undefined,
+  ): Promise<void> {
+    const { arena, crew } = this.#machine;
     const tokens = ids.length;
     const chunk = this.#place(ids, experts);
-    walker.run(chunk);
+    const last = firstRow !== undefined && logits.exponents.length === 1;
+    await crew.run({ chunk, head: last ? { from: tokens - 1, count: 1 } : undefined });
     this.#advance(chunk);
     if (firstRow === undefined) return;
-    if (logits.exponents.length === 1) {
-      walker.head(tokens - 1, 1);
-      this.#readLogits(logits, firstRow, 1);
-      return;
-    }
-    for (let t = 0; t < tokens; t += arena.logitRows) {
-      const count = Math.min(arena.logitRows, tokens - t);
-      walker.head(t, count);
-      this.#readLogits(logits, firstRow + t, count);
+    if (last) return this.#readLogits(logits, firstRow, 1);
+    for (let from = 0; from < tokens; from += arena.logitRows) {
+      const count = Math.min(arena.logitRows, tokens - from);
+      await crew.run({ chunk: undefined, head: { from, count } });
+      this.#readLogits(logits, firstRow + from, count);
     }
   }
 
@@ -174,7 +202,7 @@ class WasmSequence implements Sequence {
         if (chosen) this.#cache.reserve(chosen.stack.length, count);
       }
     }
-    const score = scores.reserve(this.#length + tokens);
+    const slots = scores.map((room) => room.reserve(this.#length + tokens));
     const words = heap.i32;
     words.set(ids, arena.ids / 4);
     words.set(positions, arena.positions / 4);
@@ -183,7 +211,7 @@ class WasmSequence implements Sequence {
       members.map((t) => positions[t] ?? 0),
       arena.memberPositions / 4,
     );
-    return { tokens, directory: this.#cache.directory, scores: [score], groups };
+    return { tokens, directory: this.#cache.directory, scores: slots, groups };
   }
 
   /** Counts the chunk's tokens as in the caches. */

@@ -37,7 +37,7 @@ interface LayerCache {
 
 /** An engine that runs the definition itself. */
 export function createInterpreter(weights: FoldWeights): Engine {
-  return { name: "interpreter", open: () => new InterpreterSequence(weights) };
+  return { name: "interpreter", threads: 1, open: () => new InterpreterSequence(weights) };
 }
 
 class InterpreterSequence implements Sequence {
@@ -54,7 +54,7 @@ class InterpreterSequence implements Sequence {
     return this.#length;
   }
 
-  forward(ids: readonly number[], experts: readonly number[], want: "last" | "all"): Logits {
+  async forward(ids: readonly number[], experts: readonly number[], want: "last" | "all"): Promise<Logits> {
     const { vocab } = this.#weights.fold;
     const rows: Block[] = [];
     ids.forEach((id, i) => {
