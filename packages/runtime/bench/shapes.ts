@@ -4,7 +4,8 @@ import type { TensorReader } from "../src/engine/wasm-engine.ts";
 
 const f32 = (x: number): number => new Uint32Array(Float32Array.of(x).buffer)[0] ?? 0;
 
-interface Shape {
+/** Sizes of a Llama, or with experts of a Mixtral. */
+export interface Shape {
   readonly vocab: number;
   readonly hidden: number;
   readonly layers: number;
