@@ -1,18 +1,23 @@
 /** A Hugging Face tokenizer.json, through @huggingface/tokenizers. */
 import { Tokenizer as HfTokenizer } from "@huggingface/tokenizers";
 import { RuntimeError } from "./errors.ts";
+import { patternFault } from "./pattern-cost.ts";
 import { readSpelling } from "./token-spelling.ts";
 import type { TokenTable } from "./tokenizer.ts";
 
+/** Splits of a text one after another, each with a pattern; published tokenizers have up to four. */
+const MOST_PATTERNS = 32;
+
 /**
- * Opens a tokenizer.json, UTF-8. Throws RuntimeError `tokenizer` for what is not one. The sealer of an artifact is trusted
- * with its regular expressions: one that backtracks without end would hang the encoding of text, never that of ids.
+ * Opens a tokenizer.json, UTF-8. Throws RuntimeError `tokenizer` for what is not one, and for a regular expression that could
+ * take longer than the square of a text's length (see `pattern-cost.ts`): its sealer is a stranger.
  */
 export function openTokenizerJson(file: Uint8Array): TokenTable {
   const json = parseJson(file, "tokenizer.json");
   const spelling = readSpelling(json.decoder);
   const { tokenizer, added } = attempt("cannot be read", () => {
     const tokenizer = new HfTokenizer(json, {});
+    assertBoundedPatterns([tokenizer.normalizer, tokenizer.pre_tokenizer]);
     return { tokenizer, added: tokenizer.get_added_tokens_decoder() };
   });
   const encoder = new TextEncoder();
@@ -28,6 +33,20 @@ export function openTokenizerJson(file: Uint8Array): TokenTable {
     special: new Map([...added].flatMap(([id, { special, content }]) => (special ? [[id, content] as const] : []))),
     leadingSpaces: spelling.leadingSpaces,
   };
+}
+
+/** Looks at the patterns as the library compiled them: what is judged is what runs. */
+function assertBoundedPatterns(parts: unknown): void {
+  let patterns = 0;
+  const visit = (part: unknown): void => {
+    if (part instanceof RegExp) {
+      const fault = ++patterns > MOST_PATTERNS ? `one of more than ${MOST_PATTERNS}` : patternFault(part.source);
+      if (fault !== undefined) throw new Error(`its pattern ${part.source.slice(0, 80)} is not run: ${fault}`);
+    } else if ((typeof part === "object" && part !== null) || typeof part === "function")
+      // The library's parts are callable: functions with fields.
+      for (const inner of Object.values(part)) visit(inner);
+  };
+  visit(parts);
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;

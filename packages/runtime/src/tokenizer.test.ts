@@ -183,6 +183,42 @@ describe("a tokenizer.json that cannot be read", () => {
         pre_tokenizer: { type: "Split", pattern: { Regex: "(" }, behavior: "Isolated", invert: false },
       }),
     },
+    {
+      what: "a regular expression that backtracks without end",
+      file: json({
+        ...byteLevel,
+        pre_tokenizer: { type: "Split", pattern: { Regex: "(a+)+b" }, behavior: "Isolated", invert: false },
+      }),
+    },
+    {
+      what: "such an expression in a sequence in a sequence",
+      file: json({
+        ...byteLevel,
+        pre_tokenizer: {
+          type: "Sequence",
+          pretokenizers: [
+            {
+              type: "Sequence",
+              pretokenizers: [{ type: "Split", pattern: { Regex: "(?:a|ab)*c" }, behavior: "Removed", invert: true }],
+            },
+          ],
+        },
+      }),
+    },
+    {
+      what: "such an expression in what normalizes",
+      file: json({ ...byteLevel, normalizer: { type: "Replace", pattern: { Regex: "\\s*\\s*x" }, content: "" } }),
+    },
+    {
+      what: "33 expressions, one after another",
+      file: json({
+        ...byteLevel,
+        normalizer: {
+          type: "Sequence",
+          normalizers: Array.from({ length: 33 }, () => ({ type: "Replace", pattern: { Regex: "x+y" }, content: "" })),
+        },
+      }),
+    },
     { what: "a model without a vocabulary", file: json({ ...byteLevel, model: { ...model, vocab: null } }) },
   ])("is refused with its reason: $what", ({ file }) => {
     expect(() => openTokenizer({ tokenizer: file, eos: [] }, 260)).toThrow(tokenizerError);
