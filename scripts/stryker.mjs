@@ -1,0 +1,87 @@
+// Mutation testing of format and verify: `npm run test:stryker`, or `npm run test:stryker -- verify rules` for one package or one
+// slice of it. A slice is a folder of src, or `.` for the files beside them; each is a run of its own. Not in CI: it takes an hour.
+// Prints every mutant that survived, then the score. The mutants' fates are kept in reports/stryker.
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { Stryker } from "@stryker-mutator/core";
+
+/** The least score of a package, in hundredths: mutants that a test detects, of all that a test reaches or should. */
+const LEAST = 85;
+const PACKAGES = ["format", "verify"];
+const root = join(import.meta.dirname, "..");
+const [onlyPackage, onlySlice] = process.argv.slice(2);
+
+function slicesOf(name) {
+  const entries = readdirSync(join(root, "packages", name, "src"), { withFileTypes: true });
+  return [".", ...entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)];
+}
+
+async function mutate(name, slice) {
+  process.env.S7L_PACKAGE = name;
+  const src = `packages/${name}/src`;
+  const report = join(root, "reports", "stryker", `${name}-${slice === "." ? "src" : slice}.json`);
+  return new Stryker({
+    mutate: slice.includes(".ts")
+      ? [`${src}/${slice}`]
+      : [`${src}/${slice === "." ? "" : `${slice}/**/`}*.ts`, "!**/*.test.ts", "!**/index.ts"],
+    // The copy that is mutated holds what the tests of one package read; the others it imports as they stand.
+    ignorePatterns: [
+      "/**",
+      `!/packages/${name}/{src,test,package.json}`,
+      `!/packages/${name}/{src,test}/**`,
+      "!/packages/pack/{src,test}/**",
+      "!/vitest*.ts",
+      "!/package.json",
+    ],
+    testRunner: "vitest",
+    vitest: { configFile: "vitest.stryker.config.ts", related: false },
+    plugins: ["@stryker-mutator/vitest-runner", join(root, "scripts", "stryker-messages.mjs")],
+    ignorers: ["messages"],
+    coverageAnalysis: "perTest",
+    // A mutant in what runs once at load (a table, a constant) needs a fresh process each: a hundred times the time of the rest.
+    ignoreStatic: true,
+    concurrency: 2,
+    timeoutMS: 5_000,
+    timeoutFactor: 2,
+    tempDirName: ".stryker-tmp",
+    tsconfigFile: "none.json",
+    reporters: ["json"],
+    jsonReporter: { fileName: report },
+    allowConsoleColors: false,
+    logLevel: "warn",
+  }).runMutationTest();
+}
+
+const DETECTED = new Set(["Killed", "Timeout"]);
+const MISSED = new Set(["Survived", "NoCoverage"]);
+let weak = false;
+
+mkdirSync(join(root, "reports", "stryker"), { recursive: true });
+for (const name of PACKAGES.filter((it) => onlyPackage === undefined || it === onlyPackage)) {
+  let detected = 0;
+  let missed = 0;
+  let ignored = 0;
+  for (const slice of onlySlice ? [onlySlice] : slicesOf(name)) {
+    const before = Date.now();
+    const results = await mutate(name, slice);
+    const count = (set) => results.filter(({ status }) => set.has(status)).length;
+    for (const { status, fileName, location, mutatorName, replacement } of results)
+      if (MISSED.has(status))
+        console.log(
+          `${status} ${fileName.replace(`${root}/`, "")}:${location.start.line}:${location.start.column} ${mutatorName} ${JSON.stringify(replacement)}`,
+        );
+    detected += count(DETECTED);
+    missed += count(MISSED);
+    ignored += count(new Set(["Ignored"]));
+    console.log(
+      `${name} ${slice}: ${count(DETECTED)} of ${count(DETECTED) + count(MISSED)} detected in ${Math.round((Date.now() - before) / 1000)} s`,
+    );
+  }
+  const score = (100 * detected) / Math.max(1, detected + missed);
+  weak ||= score < LEAST;
+  console.log(
+    `${name}: ${score.toFixed(1)} %, ${detected} of ${detected + missed} mutants detected; ${ignored} ignored`,
+  );
+}
+rmSync(join(root, ".stryker-tmp"), { recursive: true, force: true });
+process.exitCode = weak ? 1 : 0;
