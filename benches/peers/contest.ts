@@ -1,19 +1,6 @@
 /** Contestants that take turns, each in a process of its own: what disturbs the machine disturbs all of them alike. */
 import { type ChildProcess, spawn } from "node:child_process";
-
-/** Seconds of one turn. */
-export interface Turn {
-  /** {@link PREFILL} tokens from an empty cache, up to the logits of the last and the choice of a token. */
-  readonly prefill: number;
-  /** {@link DECODE} tokens more, each chosen from the logits of the one before. */
-  readonly decode: number;
-}
-
-export const PREFILL = 256;
-export const DECODE = 64;
-
-/** The ids of a prompt: plain tokens, no marks, no bytes. */
-export const PROMPT: readonly number[] = Array.from({ length: PREFILL }, (_, i) => 300 + ((i * 7919) % 24_000));
+import type { Turn } from "./turn.ts";
 
 /** What a contestant's process says. `about`: what it runs with. */
 export type Message = { readonly about: string } | { readonly turn: Turn } | { readonly absent: string };

@@ -1,6 +1,7 @@
 /** llama.cpp as a contestant, by node-llama-cpp's prebuilt binary on the processor: `llama.ts GGUF THREADS`. */
 import { readFileSync } from "node:fs";
-import { DECODE, PREFILL, PROMPT, takePart } from "./contest.ts";
+import { takePart } from "./contest.ts";
+import { DECODE, PREFILL, PROMPT } from "./turn.ts";
 
 /** What is used of node-llama-cpp 3.22.1; its own types are there only once the peers are installed. */
 interface NodeLlamaCpp {

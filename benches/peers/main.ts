@@ -7,11 +7,12 @@ import { execFileSync } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type Contestant, DECODE, enter, PREFILL, type Turn } from "./contest.ts";
+import { type Contestant, enter } from "./contest.ts";
 import { installPeers } from "./install.ts";
 import { makeGguf } from "./random-gguf.ts";
 import { SHAPES, shapeOf } from "./shapes.ts";
 import { rateOf, ratioOf } from "./statistics.ts";
+import { DECODE, PREFILL, type Turn } from "./turn.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,5 +1,5 @@
 /** What a row of turns says: medians, and ratios of turns of the same round. */
-import { DECODE, PREFILL, type Turn } from "./contest.ts";
+import { DECODE, PREFILL, type Turn } from "./turn.ts";
 
 const TOKENS: Readonly<Record<keyof Turn, number>> = { prefill: PREFILL, decode: DECODE };
 

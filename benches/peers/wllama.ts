@@ -1,5 +1,6 @@
 /** Our engine beside wllama, llama.cpp in WebAssembly, in one page of headless Chromium: `npm run bench:wllama [-- dense|mixture]`. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { createReadStream, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createRequire } from "node:module";
@@ -7,14 +8,15 @@ import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
-import { DECODE, PREFILL, type Turn } from "./contest.ts";
 import { installPeers } from "./install.ts";
 import type { Report } from "./page.ts";
 import { makeGguf } from "./random-gguf.ts";
 import { SHAPES, shapeOf } from "./shapes.ts";
 import { rateOf, ratioOf } from "./statistics.ts";
+import { DECODE, PREFILL, type Turn } from "./turn.ts";
 
 const FOLDER = import.meta.dirname;
+const BUNDLER: string = "esbuild"; // not this folder's to declare
 const CACHE = join(FOLDER, ".cache");
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html",
@@ -64,7 +66,7 @@ async function visit(shape: string): Promise<Report> {
   try {
     return await promise;
   } finally {
-    child.kill();
+    if (child.kill()) await once(child, "exit"); // it writes to its profile to the last
     server.close();
     server.closeAllConnections();
     rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
@@ -104,7 +106,7 @@ interface Esbuild {
 async function bundlePage(): Promise<string> {
   // esbuild is a tool of the verifier's tests; the workspace keeps each package's tools to itself.
   const require = createRequire(join(FOLDER, "../../packages/verify/package.json"));
-  const esbuild: Esbuild = require("esbuild");
+  const esbuild: Esbuild = require(BUNDLER);
   const { outputFiles } = await esbuild.build({
     entryPoints: [join(FOLDER, "page.ts")],
     bundle: true,

@@ -17,12 +17,13 @@ export interface ModelSpeed {
   readonly memory: number;
 }
 
-/** Throws what the engine throws where it refuses so many threads. */
+/** Throws Error where the engine cannot have so many threads. */
 export async function modelSpeed(shape: Shape, engine: "simd" | "relaxed", threads: number): Promise<ModelSpeed> {
   const fold = foldOf(shape);
   const bytes = tensorPlan(fold).reduce((sum, tensor) => sum + spanLayout(tensor).size, 0);
   const start = performance.now();
   const model = await createWasmEngine(randomSource(fold), { engine, threads });
+  if (model.threads !== threads) throw new Error(`${model.threads} of ${threads} threads`);
   const load = performance.now() - start;
   const ids = Array.from({ length: PROMPT }, (_, i) => (i * 7919) % fold.vocab);
   const prefill = await best(async () => {
@@ -34,5 +35,7 @@ export async function modelSpeed(shape: Shape, engine: "simd" | "relaxed", threa
   await sequence.forward(ids, [], "last");
   let at = 0;
   const decode = await best(() => sequence.forward([ids[at++ % PROMPT] ?? 0], [], "last"), 4000);
-  return { load, prefill: PROMPT / prefill, decode: 1 / decode, memory: model.memory / bytes };
+  const memory = model.memory / bytes;
+  model.close?.();
+  return { load, prefill: PROMPT / prefill, decode: 1 / decode, memory };
 }
