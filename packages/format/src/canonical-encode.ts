@@ -9,14 +9,18 @@ const utf8 = /* @__PURE__ */ new TextEncoder();
 
 /** Compares strings by their UTF-8 bytes, which is the order of code points and not of UTF-16 units. */
 export function compareBytewise(a: string, b: string): number {
-  if (a === b) return 0;
-  const left = [...a];
-  const right = [...b];
-  for (let i = 0; i < left.length && i < right.length; i++) {
-    const difference = (left[i]?.codePointAt(0) ?? 0) - (right[i]?.codePointAt(0) ?? 0);
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const difference = rankOf(a.charCodeAt(i)) - rankOf(b.charCodeAt(i));
     if (difference !== 0) return difference;
   }
-  return left.length - right.length;
+  return a.length - b.length;
+}
+
+/** A UTF-16 unit's place in the order of code points: surrogates, D800 to DFFF, stand for points above all other units. */
+function rankOf(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }
 
 /** The encoding of a value; whether it is one that may be read again is for the scan to say. */

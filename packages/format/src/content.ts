@@ -87,10 +87,19 @@ export function scanContent(tensor: PlannedTensor): ContentScan {
   };
 
   const takeWords = (bytes: Uint8Array, from: number, take: (bits: number, index: number) => void): void => {
-    for (let i = 0; i < bytes.length; i++) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    let i = 0;
+    while (i < bytes.length) {
       const lane = (from + i) % 4;
+      if (lane === 0 && i + 4 <= bytes.length) {
+        take(view.getUint32(i, true), (from + i) / 4);
+        i += 4;
+        continue;
+      }
+      // A word that two pieces share.
       word[lane] = bytes[i] ?? 0;
       if (lane === 3) take(wordView.getUint32(0, true), (from + i - 3) / 4);
+      i++;
     }
   };
 

@@ -63,6 +63,7 @@ export {
   writeHeader,
 } from "./header.ts";
 export { builtin } from "./host.ts";
+export { nestsDeeper } from "./json-nesting.ts";
 export {
   alignUp,
   type DataLayout,
@@ -118,6 +119,7 @@ export {
   memorySink,
   memorySource,
   readInto,
+  type SharedBytes,
 } from "./source.ts";
 export { type SpanLayout, spanLayout } from "./span.ts";
 export { provenanceListSchema, type TensorRecord, tensorIndexSchema, tensorRecordSchema } from "./tensor-index.ts";

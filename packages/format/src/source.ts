@@ -4,6 +4,11 @@
  */
 import { FormatError } from "./errors.ts";
 
+/** What another thread of this process opens the same bytes by: the descriptor of an open file, or a Blob. */
+export type SharedBytes =
+  | { readonly kind: "file"; readonly descriptor: number; readonly size: number }
+  | { readonly kind: "blob"; readonly blob: Blob };
+
 /** Random access to a fixed number of bytes. */
 export interface ByteSource {
   /** Bytes in all. */
@@ -14,6 +19,8 @@ export interface ByteSource {
   readInto?(offset: number, target: Uint8Array): Promise<void>;
   /** Refuses (FormatError `io`) if what was read may have changed since the source was opened. */
   assertUnchanged?(): Promise<void>;
+  /** Absent where the bytes are within this thread's reach alone. */
+  readonly shared?: SharedBytes;
 }
 
 /** Random-access writing. Bytes may be reused by the caller once the promise is settled. */
@@ -58,6 +65,7 @@ export function memorySource(bytes: Uint8Array): ByteSource {
 export function blobSource(blob: Blob): ByteSource {
   return {
     size: blob.size,
+    shared: { kind: "blob", blob },
     read: async (offset, length) => {
       assertRange(blob.size, offset, length);
       try {

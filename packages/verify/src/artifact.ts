@@ -18,6 +18,7 @@ import {
   type TensorRecord,
   type Vocabulary,
 } from "@s7l/format";
+import type { ChunkBuffers } from "./chunk-buffers.ts";
 import { readLeaves, readTensor, type TensorPlace } from "./tensor-reader.ts";
 
 /** What verification has established, before any tensor is read. */
@@ -49,6 +50,32 @@ export interface Coverage {
 
 /** Held by this module alone: without it the constructor throws. */
 const KEY = Symbol("verified");
+
+/** What `verify` does with an artifact that others cannot; set by the class, which alone has its private parts. */
+interface Inside {
+  check(artifact: VerifiedArtifact, name: string, options: CheckOptions): Promise<void>;
+  note(artifact: VerifiedArtifact, name: string): void;
+  layout(artifact: VerifiedArtifact): SealedLayout;
+}
+let inside: Inside;
+
+/** A tensor's place in DATA, and its sealed record. */
+export interface SealedTensor {
+  readonly tensor: PlacedTensor;
+  readonly record: TensorRecord;
+}
+
+/** What checking tensors needs to know, verified. */
+export interface SealedLayout {
+  readonly place: TensorPlace;
+  readonly sealed: readonly SealedTensor[];
+}
+
+export interface CheckOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** For sources that fill memory. */
+  readonly buffers?: ChunkBuffers;
+}
 
 /**
  * An artifact whose front matter has been verified, and whose tensors are verified each time they are read. It cannot be
@@ -158,7 +185,7 @@ export class VerifiedArtifact {
         name,
       );
     }
-    await this.#readTensor(index, target, options.signal);
+    await this.#readTensor(index, target, options);
   }
 
   /** The leaf hashes of a tensor's chunks, proved to give its sealed root. Throws VerifyError, or FormatError `io`. */
@@ -170,13 +197,13 @@ export class VerifiedArtifact {
 
   /** Reads a tensor only to check it. */
   async verifyTensor(name: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    await this.#readTensor(this.#indexOf(name), undefined, options.signal);
+    await this.#readTensor(this.#indexOf(name), undefined, options);
   }
 
-  async #readTensor(index: number, target: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<void> {
+  async #readTensor(index: number, target: Uint8Array | undefined, options: CheckOptions): Promise<void> {
     const { place, tensors, records } = this.#front;
     await readTensor(place, at(tensors, index), at(records, index), target, {
-      signal,
+      ...options,
       onChunk: (leaf) => this.#note(leaf),
     });
   }
@@ -196,6 +223,17 @@ export class VerifiedArtifact {
   }
 
   static {
+    inside = {
+      check: (artifact, name, options) => artifact.#readTensor(artifact.#indexOf(name), undefined, options),
+      note: (artifact, name) => {
+        const { firstLeaf, leaves } = at(artifact.#front.tensors, artifact.#indexOf(name));
+        for (let leaf = firstLeaf; leaf < firstLeaf + leaves; leaf++) artifact.#note(leaf);
+      },
+      layout: (artifact) => {
+        const { place, tensors, records } = artifact.#front;
+        return { place, sealed: tensors.map((tensor, i) => ({ tensor, record: at(records, i) })) };
+      },
+    };
     // Nor can its methods be replaced.
     Object.freeze(VerifiedArtifact.prototype);
   }
@@ -209,6 +247,21 @@ export class VerifiedArtifact {
 /** Makes an artifact; for this package only (not exported by its index). */
 export function makeArtifact(front: VerifiedFront): VerifiedArtifact {
   return new VerifiedArtifact(KEY, front);
+}
+
+/** Reads a tensor only to check it, by way of buffers that are used again; for this package only. */
+export function checkTensor(artifact: VerifiedArtifact, name: string, options: CheckOptions): Promise<void> {
+  return inside.check(artifact, name, options);
+}
+
+/** Where an artifact's tensors are, and what they must be; for this package only. */
+export function layoutOf(artifact: VerifiedArtifact): SealedLayout {
+  return inside.layout(artifact);
+}
+
+/** Counts a tensor as verified that another thread of this package has read and checked; for this package only. */
+export function noteTensor(artifact: VerifiedArtifact, name: string): void {
+  inside.note(artifact, name);
 }
 
 /** Whether a value is an artifact that this package verified. */

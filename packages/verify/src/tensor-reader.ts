@@ -15,6 +15,7 @@ import {
 } from "@s7l/format";
 import { ahead } from "./ahead.ts";
 import { type ChunkCache, recall, remember } from "./cache/chunk-cache.ts";
+import { type ChunkBuffers, chunkBuffers } from "./chunk-buffers.ts";
 import { refuse, VerifyError } from "./errors.ts";
 import { attribute } from "./ledger.ts";
 
@@ -33,6 +34,8 @@ export interface TensorPlace {
 
 export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
+  /** At least as long as the tensor's longest chunk; by default it has its own. */
+  readonly buffers?: ChunkBuffers;
   /** Called with the index of each leaf that was verified. */
   readonly onChunk: (leaf: number) => void;
 }
@@ -88,19 +91,20 @@ async function readChunks(
   tensor: PlacedTensor,
   record: TensorRecord,
   target: Uint8Array | undefined,
-  { signal, onChunk }: ReadOptions,
+  { signal, buffers, onChunk }: ReadOptions,
 ): Promise<void> {
   const { source, dataOffset, chunkSize, cache } = place;
   const leaves = await leavesOf(place, tensor, record);
   const scan = scanContent(tensor);
+  const pool = buffers ?? chunkBuffers(Math.min(chunkSize, tensor.length));
   const spare = target || !source.readInto ? 0 : Math.min(AHEAD, leaves.length);
-  const buffers = Array.from({ length: spare }, () => new Uint8Array(Math.min(chunkSize, tensor.length)));
+  const spares = Array.from({ length: spare }, pool.take);
 
   const lengthOf = (index: number): number => Math.min(chunkSize, tensor.length - index * chunkSize);
   const fetch = async (index: number): Promise<Uint8Array> => {
     const from = index * chunkSize;
     const length = lengthOf(index);
-    const into = target?.subarray(from, from + length) ?? buffers[index % AHEAD]?.subarray(0, length);
+    const into = target?.subarray(from, from + length) ?? spares[index % AHEAD]?.subarray(0, length);
     if (into && source.readInto) {
       await source.readInto(dataOffset + tensor.offset + from, into);
       return into;
@@ -123,15 +127,20 @@ async function readChunks(
     return { index, chunk, matches };
   });
 
-  for await (const { index, chunk, matches } of chunks) {
-    signal?.throwIfAborted();
-    if (!matches) {
-      refuse("chunk", `chunk ${index} of tensor "${tensor.name}" does not match its leaf`, `${tensor.name}#${index}`);
+  try {
+    for await (const { index, chunk, matches } of chunks) {
+      signal?.throwIfAborted();
+      if (!matches) {
+        refuse("chunk", `chunk ${index} of tensor "${tensor.name}" does not match its leaf`, `${tensor.name}#${index}`);
+      }
+      contentOf(() => scan.update(chunk));
+      onChunk(tensor.firstLeaf + index);
     }
-    contentOf(() => scan.update(chunk));
-    onChunk(tensor.firstLeaf + index);
+    contentOf(() => scan.finish());
+  } finally {
+    // Nothing is under way any more: `ahead` waits for that.
+    spares.forEach(pool.give);
   }
-  contentOf(() => scan.finish());
 }
 
 /** What is wrong inside a chunk that the tree holds is a matter of the encoding, V0. */

@@ -97,6 +97,7 @@ function fileSource(handle: FileHandle, path: string, opened: Identity): FileSou
   };
   return {
     size,
+    shared: { kind: "file", descriptor: handle.fd, size },
     identity: `${opened.device}-${opened.inode}-${opened.size}-${opened.modified}`,
     readInto,
     read: async (offset, length) => {

@@ -1,0 +1,1 @@
+export { type ThreadOptions, verifyOnThreads } from "./verify-on-threads.ts";
