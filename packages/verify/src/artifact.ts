@@ -75,6 +75,7 @@ export interface CheckOptions {
   readonly signal?: AbortSignal | undefined;
   /** For sources that fill memory. */
   readonly buffers?: ChunkBuffers;
+  readonly fromCache?: boolean | undefined;
 }
 
 /**

@@ -36,6 +36,8 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
   /** At least as long as the tensor's longest chunk; by default it has its own. */
   readonly buffers?: ChunkBuffers;
+  /** A check without a target asks the cache too; by default it wants to know about the source's own bytes. */
+  readonly fromCache?: boolean | undefined;
   /** Called with the index of each leaf that was verified. */
   readonly onChunk: (leaf: number) => void;
 }
@@ -91,7 +93,7 @@ async function readChunks(
   tensor: PlacedTensor,
   record: TensorRecord,
   target: Uint8Array | undefined,
-  { signal, buffers, onChunk }: ReadOptions,
+  { signal, buffers, fromCache, onChunk }: ReadOptions,
 ): Promise<void> {
   const { source, dataOffset, chunkSize, cache } = place;
   const leaves = await leavesOf(place, tensor, record);
@@ -115,10 +117,9 @@ async function readChunks(
     return into;
   };
   const chunks = ahead(leaves.entries(), AHEAD, async ([index, leaf]) => {
-    // Who only checks wants to know about the source's own bytes, not about what the cache has in their place.
-    const kept = cache && target && (await recall(cache, leaf, lengthOf(index)));
+    const kept = cache && (target || fromCache) && (await recall(cache, leaf, lengthOf(index)));
     if (kept) {
-      target.set(kept, index * chunkSize);
+      target?.set(kept, index * chunkSize);
       return { index, chunk: kept, matches: true };
     }
     const chunk = await fetch(index);

@@ -34,7 +34,7 @@ export interface OpenOptions extends SignatureOptions {
   readonly signal?: AbortSignal;
   /**
    * Where verified chunks are kept, and looked for when a tensor is read; each hit is hashed again. `verify` itself fills it
-   * and reads the source all the same.
+   * and reads the source all the same, unless it is told `fromCache`.
    */
   readonly cache?: ChunkCache;
 }
@@ -44,6 +44,11 @@ export interface VerifyOptions extends OpenOptions {
   readonly replay?: Replay;
   /** Verifies the data of one expert alone. The prompts are not replayed, as they need every component. */
   readonly expert?: number;
+  /**
+   * Takes chunks that the cache has, hashed again, instead of reading them from the source. The verdict is then on the artifact,
+   * of which the source need not have those bytes.
+   */
+  readonly fromCache?: boolean;
   readonly onProgress?: (coverage: Coverage) => void;
 }
 
@@ -145,7 +150,7 @@ async function verifyTree(
 
 async function verifyTensors(
   { artifact }: Front,
-  { expert, signal, onProgress }: VerifyOptions,
+  { expert, signal, fromCache, onProgress }: VerifyOptions,
   ledger: Ledger,
   helper: Helper | undefined,
 ): Promise<void> {
@@ -166,7 +171,9 @@ async function verifyTensors(
   const longest = rest.reduce((most, { tensor }) => Math.max(most, tensor.length), 0);
   const buffers = chunkBuffers(Math.min(longest, place.chunkSize));
   await ledger.checkAsync("V3", async () => {
-    const checked = ahead(rest, TENSORS_AHEAD, ({ tensor }) => checkTensor(artifact, tensor.name, { signal, buffers }));
+    const checked = ahead(rest, TENSORS_AHEAD, ({ tensor }) =>
+      checkTensor(artifact, tensor.name, { signal, buffers, fromCache }),
+    );
     for await (const _ of checked) onProgress?.(artifact.coverage());
   });
   ledger.settle("V0", "V3");

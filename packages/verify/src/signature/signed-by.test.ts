@@ -509,7 +509,7 @@ describe.skipIf(!hasMinisign)("beside the stock minisign", () => {
     async (_, password) => {
       const args = ["-G", "-f", ...(password ? [] : ["-W"]), "-p", path("their.pub"), "-s", path("their.key")];
       expect(runTool(MINISIGN, args, `${password}\n${password}\n`)).toMatchObject({ code: 0 });
-      const key = readPrivateKey(await readFile(path("their.key"), "utf8"), password);
+      const key = await readPrivateKey(await readFile(path("their.key"), "utf8"), password);
       expect(readPublicKey(await readFile(path("their.pub"), "utf8"))).toEqual(key.public);
       await writeFile(path("y.minisig"), await sign({ ...sealed, name: "" }, { key, comment: "from s7l" }));
       expect(

@@ -4,12 +4,12 @@
  */
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { blake2b } from "@noble/hashes/blake2.js";
-import { scrypt } from "@noble/hashes/scrypt.js";
-import { builtin, concatBytes, equalBytes } from "@s7l/format";
+import { concatBytes, equalBytes } from "@s7l/format";
 import { fromBase64, toBase64 } from "../signature/base64.ts";
 import { refuse } from "../signature/errors.ts";
 import { minisignKeyName } from "../signature/minisign.ts";
 import type { Ed25519Key } from "../signature/public-key.ts";
+import { deriveByScrypt, type ScryptCost } from "./scrypt.ts";
 
 /** What a secret key file holds. */
 export interface MinisignSecret {
@@ -93,29 +93,8 @@ function checksum(body: Uint8Array): Uint8Array {
 function mask(body: Uint8Array, password: string, head: Uint8Array): void {
   const view = new DataView(head.buffer, head.byteOffset);
   const cost = scryptCost(view.getBigUint64(TIME_AT, true), view.getBigUint64(MEMORY_AT, true));
-  const stream = derive(new TextEncoder().encode(password), head.slice(SALT_AT, TIME_AT), cost);
+  const stream = deriveByScrypt(password, head.slice(SALT_AT, TIME_AT), cost, BODY);
   for (let i = 0; i < BODY; i++) body[i] = (body[i] ?? 0) ^ (stream[i] ?? 0);
-}
-
-interface ScryptCost {
-  readonly N: number;
-  readonly r: number;
-  readonly p: number;
-}
-
-interface NodeScrypt {
-  scryptSync(password: Uint8Array, salt: Uint8Array, size: number, cost: ScryptCost & { maxmem: number }): Uint8Array;
-}
-
-function isNodeScrypt(found: unknown): found is NodeScrypt {
-  return typeof found === "object" && found !== null && "scryptSync" in found && typeof found.scryptSync === "function";
-}
-
-/** By the host where it can: the tool's own cost is a gibibyte, which takes JavaScript ten times as long. */
-function derive(password: Uint8Array, salt: Uint8Array, cost: ScryptCost): Uint8Array {
-  const crypto = builtin("node:crypto");
-  if (!isNodeScrypt(crypto)) return scrypt(password, salt, { ...cost, dkLen: BODY });
-  return crypto.scryptSync(password, salt, BODY, { ...cost, maxmem: 256 * cost.r * (cost.N + cost.p) });
 }
 
 /** Blocks and passes from limits of time and memory, as libsodium picks them (crypto_pwhash_scryptsalsa208sha256). */

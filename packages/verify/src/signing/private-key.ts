@@ -6,8 +6,9 @@ import { ed25519 } from "@noble/curves/ed25519.js";
 import { p256 } from "@noble/curves/nist.js";
 import { concatBytes, equalBytes, sha256 } from "@s7l/format";
 import { refuse } from "../signature/errors.ts";
-import { readPem, writePem } from "../signature/pem.ts";
+import { type Pem, readPem, writePem } from "../signature/pem.ts";
 import type { Ed25519Key, P256Key } from "../signature/public-key.ts";
+import { decryptKey, ENCRYPTED_LABEL, encryptKey } from "./encrypted-pem.ts";
 import { isMinisignSecret, readMinisignSecret } from "./minisign-secret.ts";
 
 /** A key that signs. `secret` is 32 bytes: the scalar of P-256, the seed of Ed25519. */
@@ -19,6 +20,8 @@ export type PrivateKey =
       readonly public: Ed25519Key & { readonly id: Uint8Array };
     };
 
+const PLAIN_LABEL = "PRIVATE KEY";
+
 const hex = (text: string): Uint8Array => Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 
 /** The ways to write a private key: `head ‖ secret ‖ middle ‖ public point`, the latter two where there is a middle. */
@@ -29,13 +32,13 @@ const FORMS: readonly {
   readonly middle?: Uint8Array;
 }[] = [
   {
-    label: "PRIVATE KEY",
+    label: PLAIN_LABEL,
     kind: "p256",
     head: hex("308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420"),
     middle: hex("a144034200"),
   },
   {
-    label: "PRIVATE KEY",
+    label: PLAIN_LABEL,
     kind: "p256",
     head: hex("3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420"),
   },
@@ -45,7 +48,7 @@ const FORMS: readonly {
     head: hex("30770201010420"),
     middle: hex("a00a06082a8648ce3d030107a144034200"),
   },
-  { label: "PRIVATE KEY", kind: "ed25519", head: hex("302e020100300506032b657004220420") },
+  { label: PLAIN_LABEL, kind: "ed25519", head: hex("302e020100300506032b657004220420") },
 ];
 
 /** A key from its secret half. `id` names an Ed25519 key in minisign files; by default it follows from the key. */
@@ -60,17 +63,21 @@ export function privateKey(kind: PrivateKey["kind"], secret: Uint8Array, id?: Ui
 }
 
 /**
- * Reads a private key file; `password` is for minisign files that are encrypted. Throws SignatureError `key-form`,
- * `key-kind` or `key-password`.
+ * Reads a private key file; `password` is for one that is encrypted. Throws SignatureError `key-form`, `key-kind` or
+ * `key-password`.
  */
-export function readPrivateKey(text: string, password?: string): PrivateKey {
+export async function readPrivateKey(text: string, password?: string): Promise<PrivateKey> {
   if (isMinisignSecret(text)) {
     const { seed, id } = readMinisignSecret(text, password);
     return privateKey("ed25519", seed, id);
   }
-  const { label, der } = readPem(text);
-  if (label === "ENCRYPTED PRIVATE KEY")
-    return refuse("key-kind", "encrypted PEM is not read: decrypt it first (openssl pkcs8), or use a minisign key");
+  const pem = readPem(text);
+  return pem.label === ENCRYPTED_LABEL
+    ? keyOf({ label: PLAIN_LABEL, der: await decryptKey(pem.der, password) })
+    : keyOf(pem);
+}
+
+function keyOf({ label, der }: Pem): PrivateKey {
   for (const { label: expected, kind, head, middle } of FORMS) {
     const length = head.length + 32 + (middle ? middle.length + 65 : 0);
     if (label !== expected || der.length !== length || !equalBytes(der.subarray(0, head.length), head)) continue;
@@ -81,6 +88,11 @@ export function readPrivateKey(text: string, password?: string): PrivateKey {
     return key;
   }
   return refuse("key-kind", "the private key is neither P-256 nor Ed25519 in a usual encoding");
+}
+
+/** PKCS #8 as PEM, encrypted (PBES2): what openssl reads with the same password. */
+export async function encryptedKeyPem(key: PrivateKey, password: string): Promise<string> {
+  return writePem({ label: ENCRYPTED_LABEL, der: await encryptKey(readPem(privateKeyPem(key)).der, password) });
 }
 
 /** PKCS #8 as PEM, not encrypted. */
