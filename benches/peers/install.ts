@@ -45,5 +45,6 @@ export function installPeers(): void {
 
 function isInstalled(name: string, version: string): boolean {
   const manifest = join(FOLDER, "node_modules", name, "package.json");
-  return existsSync(manifest) && JSON.parse(readFileSync(manifest, "utf8")).version === version;
+  const exact = version.slice(version.lastIndexOf("@") + 1); // npm:name@1.2.3 is a package under another name
+  return existsSync(manifest) && JSON.parse(readFileSync(manifest, "utf8")).version === exact;
 }

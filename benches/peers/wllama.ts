@@ -13,8 +13,9 @@ import type { Report } from "./page.ts";
 import { makeGguf } from "./random-gguf.ts";
 import { SHAPES, shapeOf } from "./shapes.ts";
 import { rateOf, ratioOf } from "./statistics.ts";
-import { DECODE, PREFILL, type Turn } from "./turn.ts";
+import { DECODE, PREFILL } from "./turn.ts";
 
+const PARTS = ["prefill", "decode"] as const;
 const FOLDER = import.meta.dirname;
 const BUNDLER: string = "esbuild"; // not this folder's to declare
 const CACHE = join(FOLDER, ".cache");
@@ -41,17 +42,20 @@ for (const shape of positionals.length > 0 ? positionals : Object.keys(SHAPES)) 
 
 function print(shape: string, report: Report): void {
   if ("error" in report) throw new Error(report.error);
-  console.log(`\n${shape}, ${report.about}, prefill ${PREFILL}, decode ${DECODE}`);
-  const row = (name: string, turns: readonly Turn[]) => {
-    const parts = (["prefill", "decode"] as const).map(
-      (part) =>
-        rateOf(part, turns).padEnd(26) +
-        (turns === report.theirs ? "" : ratioOf(part, turns, report.theirs)).padEnd(24),
+  console.log(`\n${shape}, one thread in ${report.browser}, prefill ${PREFILL}, decode ${DECODE}`);
+  const { s7l: ours = [], ...theirs } = report.turns;
+  const row = (name: string, cells: readonly string[]) =>
+    console.log(`${name.padEnd(18)}${cells.map((cell) => cell.padEnd(26)).join("")}`);
+  for (const [name, turns] of Object.entries(report.turns))
+    row(
+      name,
+      PARTS.map((part) => rateOf(part, turns)),
     );
-    console.log(`${name.padEnd(8)} ${parts.join("")}`);
-  };
-  row("wllama", report.theirs);
-  row("s7l", report.ours);
+  for (const [name, turns] of Object.entries(theirs))
+    row(
+      `s7l over ${name}`,
+      PARTS.map((part) => ratioOf(part, ours, turns)),
+    );
 }
 
 /** Opens the page and waits for its report. */
@@ -89,9 +93,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, report
   response.setHeader("Content-Type", TYPES[extname(pathname)] ?? "text/html");
   if (pathname === "/") return response.end('<!doctype html><script type="module" src="/page.js"></script>');
   if (pathname === "/page.js") return response.end(page);
-  const file = pathname.startsWith("/wllama/")
-    ? join(FOLDER, "node_modules/@wllama/wllama/esm", pathname.slice("/wllama/".length))
-    : join(CACHE, pathname);
+  const [, version, rest] = /^\/(wllama-\d)\/(.*)$/.exec(pathname) ?? [];
+  const file = version && rest ? join(FOLDER, "node_modules", version, "esm", rest) : join(CACHE, pathname);
   if (!existsSync(file)) return response.writeHead(404).end();
   response.setHeader("Content-Length", statSync(file).size);
   createReadStream(file).pipe(response);

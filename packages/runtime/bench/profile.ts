@@ -3,10 +3,21 @@
  * thread; `JavaScript` is what is left, the walk over the program.
  */
 import { bestEngine } from "../src/engine/host.ts";
+import type { Kernels } from "../src/engine/kernels.ts";
 import { createWasmEngine } from "../src/engine/wasm-engine.ts";
 import { DENSE, foldOf, MIXTURE, randomSource } from "./shapes.ts";
 import { takeTimes, timeKernels } from "./time-kernels.ts";
 
+const JAVASCRIPT = "JavaScript";
+const KINDS = ["matrices", "attention", "other kernels", JAVASCRIPT] as const;
+const ATTENTION: ReadonlySet<string> = new Set<keyof Kernels>([
+  "rotations",
+  "prepareQueries",
+  "appendKeys",
+  "appendValues",
+  "attend",
+  "joinHeads",
+]);
 const PROMPT = 256;
 const DECODE = 64;
 const words = process.argv.slice(2);
@@ -42,10 +53,13 @@ async function print(title: string, tokens: number, run: () => Promise<void>): P
   const total = performance.now() - start;
   const kernels = takeTimes();
   const inKernels = kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
-  const rows = [...kernels, { name: "JavaScript", calls: 0, milliseconds: total - inKernels }];
+  const rows = [...kernels, { name: JAVASCRIPT, calls: 0, milliseconds: total - inKernels }];
   const small = rows.filter(({ milliseconds }) => milliseconds < total / 200);
   const rest = small.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
   console.log(`\n${title}: ${(total / tokens).toFixed(2)} ms a token, ${((1000 * tokens) / total).toFixed(1)} tok/s`);
+  const share = (kind: string) =>
+    rows.reduce((sum, { name, milliseconds }) => sum + (kindOf(name) === kind ? milliseconds : 0), 0);
+  console.log(KINDS.map((kind) => `${kind} ${percent(share(kind), total).trim()}`).join(", "));
   for (const { name, calls, milliseconds } of rows.filter((row) => !small.includes(row)))
     console.log(
       `${name.padEnd(16)} ${percent(milliseconds, total)}  ${(milliseconds / tokens).toFixed(3).padStart(8)} ms  ${(calls / tokens).toFixed(1).padStart(6)} calls a token`,
@@ -53,4 +67,12 @@ async function print(title: string, tokens: number, run: () => Promise<void>): P
   console.log(`${"others".padEnd(16)} ${percent(rest, total)}   (${small.map(({ name }) => name).join(", ")})`);
 }
 
-const percent = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(1).padStart(5)} %`;
+function kindOf(name: string): (typeof KINDS)[number] {
+  if (name === JAVASCRIPT) return JAVASCRIPT;
+  if (name.startsWith("linear")) return "matrices";
+  return ATTENTION.has(name) ? "attention" : "other kernels";
+}
+
+function percent(part: number, whole: number): string {
+  return `${((100 * part) / whole).toFixed(1).padStart(5)} %`;
+}
