@@ -1,5 +1,5 @@
 /** `pack --vocab`: a vocabulary given by hand, beside the one that the checkpoint may have. */
-import type { WeightSource } from "@s7l/format";
+import { nestsDeeper, type WeightSource } from "@s7l/format";
 import { CliError } from "./errors.ts";
 
 /**
@@ -51,7 +51,11 @@ function tokensOf(bytes: Uint8Array): ReadonlyMap<string, unknown> {
   ]);
 }
 
+/** Deeper than any tokenizer. */
+const DEEPEST = 64;
+
 function parseJson(bytes: Uint8Array, path: string): unknown {
+  if (nestsDeeper(bytes, DEEPEST)) return refuse(path);
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {

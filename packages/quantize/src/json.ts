@@ -1,4 +1,5 @@
 /** JSON from a file that nobody vouches for: what JSON.parse takes, less duplicate keys. */
+import { nestsDeeper } from "@s7l/format";
 import { QuantizeError, type QuantizeErrorCode } from "./errors.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
@@ -9,8 +10,13 @@ export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Deeper than any configuration or header. */
+const DEEPEST = 64;
+
 /** Parses UTF-8 JSON whose outermost value is a map. `place` names the file in errors, which carry `code`. */
 export function parseJsonObject(bytes: Uint8Array, place: string, code: QuantizeErrorCode = "checkpoint"): JsonObject {
+  if (nestsDeeper(bytes, DEEPEST))
+    throw new QuantizeError(code, `${place} is JSON nested more than ${DEEPEST} deep, as no such file is`, place);
   let text: string;
   let value: Json;
   try {

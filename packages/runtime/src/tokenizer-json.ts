@@ -1,5 +1,6 @@
 /** A Hugging Face tokenizer.json, through @huggingface/tokenizers. */
 import { Tokenizer as HfTokenizer } from "@huggingface/tokenizers";
+import { nestsDeeper } from "@s7l/format";
 import { RuntimeError } from "./errors.ts";
 import { patternFault } from "./pattern-cost.ts";
 import { readSpelling } from "./token-spelling.ts";
@@ -55,8 +56,13 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Deeper than any tokenizer. */
+const DEEPEST = 64;
+
 /** The object in a JSON file. Throws RuntimeError `tokenizer` where there is none. */
 export function parseJson(file: Uint8Array, name: string): JsonObject {
+  if (nestsDeeper(file, DEEPEST))
+    throw new RuntimeError("tokenizer", `the sealed ${name} nests more than ${DEEPEST} deep`, "VOCAB");
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(file));

@@ -9,17 +9,22 @@ import { CliError } from "../errors.ts";
 import { Cursor } from "./cursor.ts";
 
 /** Far above every published model; a file of 70 bytes may claim 2^64 - 1 of anything. */
-const MAX_TENSORS = 1 << 20;
+const MAX_TENSORS = 1 << 16;
 const MAX_ENTRIES = 1 << 16;
 const MAX_KEY = (1 << 16) - 1;
 /** A chat template, or a token. */
 const MAX_TEXT = 1 << 20;
 /** Bytes of the whole header: vocabularies of 256k tokens with merges take about 10 MB. */
-const MAX_HEADER = 1 << 28;
+const MAX_HEADER = 1 << 25;
 const MAX_RANK = 8;
 const MAX_ALIGNMENT = 1 << 16;
-/** Arrays of arrays of … */
+/** Arrays of arrays of …, and how many of them. */
 const MAX_DEPTH = 4;
+const MAX_ARRAYS = 1 << 12;
+/** Texts in an array: a vocabulary, or its merges. */
+const MAX_TEXTS = 1 << 21;
+/** Bytes of keys, names and values that are kept. A chat template takes some kilobytes; arrays are passed over. */
+const MAX_KEPT = 1 << 24;
 
 /** Bytes of the scalar metadata types; 8 is text, 9 an array. */
 const SCALARS: Readonly<Record<number, number>> = {
@@ -95,7 +100,7 @@ export interface Gguf {
 
 /** Reads a header. Throws CliError `foreign` with the place that is wrong. */
 export async function readGguf(source: ByteSource, file: string): Promise<Gguf> {
-  const cursor = new Cursor(source, MAX_HEADER, file);
+  const cursor = new Cursor(source, { header: MAX_HEADER, kept: MAX_KEPT }, file);
   await cursor.take(4, "the magic");
   const version = await cursor.u32("the version");
   if (version !== 2 && version !== 3)
@@ -142,8 +147,12 @@ async function readArray(cursor: Cursor, key: string, depth: number): Promise<Gg
     cursor.skip(items * size, key);
     return { items };
   }
-  // Each item takes at least 8 bytes, so the file's end bounds this loop.
-  for (let i = 0; i < items; i++) await readValue(cursor, type, key, depth);
+  // Each text takes at least 8 bytes, so the header's limit bounds all such loops together.
+  if (type === TEXT && items > MAX_TEXTS) cursor.refuse(`${key} holds ${items} texts; ${MAX_TEXTS} are allowed`, key);
+  if (type === TEXT) await cursor.skipTexts(items, MAX_TEXT, key);
+  else if (type !== ARRAY) cursor.refuse(`${key} has the unknown type ${type}`, key);
+  else if (items > MAX_ARRAYS) cursor.refuse(`${key} holds ${items} arrays; ${MAX_ARRAYS} are allowed`, key);
+  else for (let i = 0; i < items; i++) await readArray(cursor, key, depth + 1);
   return { items };
 }
 
