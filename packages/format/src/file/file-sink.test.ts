@@ -1,8 +1,9 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createFileSink } from "./file-sink.ts";
+import { attemptWrite, createFileSink } from "./file-sink.ts";
 
 let folder: string;
 let path: string;
@@ -55,6 +56,78 @@ describe("createFileSink", () => {
     expect(await readdir(folder)).toEqual(["model.s7l"]);
   });
 
+  test("takes up what an earlier run left under a name of the caller's, and cuts it where it is told", async () => {
+    const partial = join(folder, "mine.part");
+    const first = await createFileSink(path, { partial });
+    await first.write(0, Uint8Array.of(1, 2, 3, 4));
+    await first.suspend();
+    await first.abort();
+    expect(await readdir(folder)).toEqual(["mine.part"]);
+    const second = await createFileSink(path, { partial, mode: 0o600 });
+    expect(second.size()).toBe(4);
+    await second.truncate(9);
+    expect(second.size()).toBe(4);
+    await second.truncate(2);
+    expect(second.size()).toBe(2);
+    await expect(second.read(1, 2)).rejects.toMatchObject({ code: "range" });
+    await second.write(2, Uint8Array.of(9));
+    expect(second.size()).toBe(3);
+    await second.commit();
+    expect(new Uint8Array(await readFile(path))).toEqual(Uint8Array.of(1, 2, 9));
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect(await readdir(folder)).toEqual(["model.s7l"]);
+  });
+
+  test("says when its file became shorter under its hands", async () => {
+    const partial = join(folder, "mine.part");
+    const sink = await createFileSink(path, { partial });
+    await sink.write(0, new Uint8Array(100));
+    await truncate(partial, 10);
+    await expect(sink.read(0, 100)).rejects.toMatchObject({
+      name: "FormatError",
+      code: "io",
+      at: path,
+      message: expect.stringContaining("became shorter"),
+    });
+    await sink.abort();
+  });
+
+  test("does not follow a link at its temporary name", async () => {
+    await writeFile(join(folder, "victim"), "victim");
+    await symlink(join(folder, "victim"), join(folder, "mine.part"));
+    await expect(createFileSink(path, { partial: join(folder, "mine.part") })).rejects.toMatchObject({ code: "io" });
+    expect(await readFile(join(folder, "victim"), "utf8")).toBe("victim");
+  });
+
+  test("is ended once: an abort, a suspension or a second abort after it does nothing", async () => {
+    const committed = await createFileSink(path);
+    await committed.commit();
+    await committed.suspend();
+    await committed.abort();
+    expect(await readdir(folder)).toEqual(["model.s7l"]);
+    const aborted = await createFileSink(path);
+    await aborted.abort();
+    await aborted.abort();
+    await aborted.suspend();
+    expect(await readdir(folder)).toEqual(["model.s7l"]);
+  });
+
+  test.skipIf(!existsSync("/proc/self/fd"))("holds no file open after its end, nor the folder", async () => {
+    const held = async (): Promise<number> => (await readdir("/proc/self/fd")).length;
+    const before = await held();
+    for (const end of ["commit", "suspend", "abort"] as const) await (await createFileSink(path))[end]();
+    expect(await held()).toBe(before);
+  });
+
+  test("writes what is longer than one call of the system takes", async () => {
+    const sink = await createFileSink(path);
+    const bytes = Uint8Array.from({ length: 3_000_000 }, (_, i) => i % 251);
+    await sink.write(5, bytes);
+    expect(Buffer.compare(await sink.read(5, bytes.length), bytes)).toBe(0);
+    expect(await sink.read(0, 5)).toEqual(new Uint8Array(5));
+    await sink.abort();
+  });
+
   test("keeps to its bounds", async () => {
     const sink = await createFileSink(path);
     await sink.write(0, Uint8Array.of(1, 2));
@@ -67,8 +140,26 @@ describe("createFileSink", () => {
     await expect(createFileSink(join(folder, "none", "model.s7l"))).rejects.toMatchObject({
       name: "FormatError",
       code: "io",
+      at: join(folder, "none", "model.s7l"),
+      cause: expect.objectContaining({ code: "ENOENT" }),
       message: expect.stringContaining("its folder does not exist"),
     });
+    await writeFile(path, "");
+    await expect(createFileSink(join(path, "model.s7l"))).rejects.toThrow("its folder is not a folder");
+  });
+
+  test("passes on the words of a failure that it does not know, whatever was thrown", async () => {
+    for (const [thrown, words] of [
+      [new Error("odd"), "odd"],
+      [{ code: "EPERM" }, "object Object"],
+      ["bare", "bare"],
+      [Object.assign(new Error("x"), { code: "EDQUOT" }), "quota"],
+    ] as const)
+      await expect(attemptWrite(path, () => Promise.reject(thrown))).rejects.toMatchObject({
+        code: "io",
+        cause: thrown,
+        message: expect.stringContaining(words),
+      });
   });
 
   test.skipIf(process.getuid?.() === 0)("says that permission was denied", async () => {

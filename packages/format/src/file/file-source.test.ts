@@ -1,5 +1,18 @@
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rename, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import {
+  appendFile,
+  mkdtemp,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -52,14 +65,58 @@ describe("openFileSource", () => {
     await source.close();
   });
 
-  test("says when the file changed while it was read", async () => {
+  test.each<[string, () => Promise<void>]>([
+    ["got another time", () => utimes(path, 1, 1)],
+    ["grew", () => appendFile(path, "x")],
+    ["became shorter", () => truncate(path, 10)],
+    ["was written anew in the same length", () => writeFile(path, new Uint8Array(100))],
+    ["was emptied and written again", () => writeFile(path, new Uint8Array(100), { flag: "w" })],
+    [
+      "was written in place, and its time set back",
+      async () => {
+        const { atime, mtime } = await stat(path);
+        const handle = await open(path, "r+");
+        await handle.write(Uint8Array.of(7), 0, 1, 50);
+        await handle.close();
+        await utimes(path, atime, mtime);
+      },
+    ],
+  ])("says that the file changed when it %s", async (_, change) => {
+    const whole = new Date(Math.floor(Date.now() / 1000) * 1000);
+    await utimes(path, whole, whole);
     const source = await openFileSource(path);
-    await utimes(path, 1, 1);
+    await source.assertUnchanged();
+    // Times have the grain of the kernel's clock, some milliseconds.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await change();
     await expect(source.assertUnchanged()).rejects.toMatchObject({
       code: "io",
       message: expect.stringContaining("changed while it was read"),
     });
     await source.close();
+  });
+
+  test("has an identity that is another for another file, and for the same one written to", async () => {
+    const identityOf = async (file: string): Promise<string> => {
+      const source = await openFileSource(file);
+      await source.close();
+      return source.identity;
+    };
+    const first = await identityOf(path);
+    expect(first).toMatch(/^\d+-\d+-100-\d+$/);
+    expect(await identityOf(path)).toBe(first);
+    await writeFile(join(folder, "other"), new Uint8Array(100));
+    expect(await identityOf(join(folder, "other"))).not.toBe(first);
+    await utimes(path, 1, 1);
+    expect(await identityOf(path)).not.toBe(first);
+  });
+
+  test.skipIf(!existsSync("/proc/self/fd"))("holds no file open that it refused or closed", async () => {
+    const held = async (): Promise<number> => (await readdir("/proc/self/fd")).length;
+    const before = await held();
+    for (let i = 0; i < 5; i++) await openFileSource(folder).catch(() => undefined);
+    for (let i = 0; i < 5; i++) await (await openFileSource(path)).close();
+    expect(await held()).toBe(before);
   });
 
   test("says when the file became shorter while it was read", async () => {

@@ -22,12 +22,14 @@ interface Identity {
   readonly inode: bigint;
   readonly size: bigint;
   readonly modified: bigint;
+  /** Of the inode: unlike `modified`, nobody who may write the file can set it back. */
+  readonly changed: bigint;
 }
 
 async function identify(handle: FileHandle, path: string): Promise<Identity> {
   const stat = await handle.stat({ bigint: true });
   if (!stat.isFile()) throw new FormatError("io", `${path} is not a regular file`, path);
-  return { device: stat.dev, inode: stat.ino, size: stat.size, modified: stat.mtimeNs };
+  return { device: stat.dev, inode: stat.ino, size: stat.size, modified: stat.mtimeNs, changed: stat.ctimeNs };
 }
 
 function describeFailure(cause: unknown, path: string): FormatError {
@@ -111,6 +113,7 @@ function fileSource(handle: FileHandle, path: string, opened: Identity): FileSou
       const same =
         now.size === opened.size &&
         now.modified === opened.modified &&
+        now.changed === opened.changed &&
         now.inode === opened.inode &&
         now.device === opened.device;
       if (!same) throw new FormatError("io", `${path} changed while it was read`, path);

@@ -1,4 +1,6 @@
-import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -22,7 +24,53 @@ describe("a folder of chunks", () => {
     expect(await readdir(own)).toEqual(["ef"]);
   });
 
-  test.each(["", "../../etc/passwd", "ab", "AB".repeat(32), `${"ab".repeat(32)}/x`])(
+  test("gives what was put, nothing for what was not, and forgets what it is told to", async () => {
+    const cache = await openFolderCache(join(folder, "deep", "er"));
+    expect((await stat(join(folder, "deep", "er"))).mode & 0o777).toBe(0o700);
+    const key = "0f".repeat(32);
+    expect(await cache.get(key)).toBeUndefined();
+    await cache.delete(key);
+    await cache.put(key, Uint8Array.of(1, 2));
+    await cache.put(key, Uint8Array.of(3));
+    expect(await cache.get(key)).toEqual(Uint8Array.of(3));
+    expect((await stat(join(folder, "deep", "er", "0f"))).mode & 0o777).toBe(0o700);
+    await cache.delete(key);
+    expect(await cache.get(key)).toBeUndefined();
+  });
+
+  test("leaves no temporary file where an entry cannot be put", async () => {
+    const own = join(folder, "blocked");
+    const cache = await openFolderCache(own);
+    await mkdir(join(own, "aa", "aa".repeat(32)), { recursive: true });
+    await expect(cache.put("aa".repeat(32), new Uint8Array(1))).rejects.toThrow();
+    expect(await readdir(own)).toEqual(["aa"]);
+    // What is no file is no chunk: read as nothing, which no hash fits.
+    expect(await cache.get("aa".repeat(32))).toEqual(new Uint8Array(0));
+  });
+
+  test.skipIf(process.platform === "win32")("does not wait for the writer of a named pipe", async () => {
+    const own = join(folder, "pipes");
+    const cache = await openFolderCache(own);
+    await mkdir(join(own, "bb"));
+    execFileSync("mkfifo", [join(own, "bb", "bb".repeat(32))]);
+    expect(await cache.get("bb".repeat(32))).toEqual(new Uint8Array(0));
+  });
+
+  test("takes an entry as long as the longest chunk", async () => {
+    const cache = await openFolderCache(join(folder, "long"));
+    await cache.put("cc".repeat(32), new Uint8Array(1 << 24));
+    expect((await cache.get("cc".repeat(32)))?.length).toBe(1 << 24);
+  });
+
+  test.skipIf(!existsSync("/proc/self/fd"))("holds no entry open", async () => {
+    const cache = await openFolderCache(join(folder, "held"));
+    await cache.put("dd".repeat(32), new Uint8Array(1));
+    const before = (await readdir("/proc/self/fd")).length;
+    for (let i = 0; i < 5; i++) await cache.get("dd".repeat(32));
+    expect((await readdir("/proc/self/fd")).length).toBe(before);
+  });
+
+  test.each(["", "../../etc/passwd", "ab", "AB".repeat(32), `${"ab".repeat(32)}/x`, `../${"ab".repeat(32)}`])(
     "has no place for %j",
     async (key) => {
       const cache = await openFolderCache(join(folder, "keys"));
