@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { type ByteSource, spanLayout, tensorPlan, type WeightSource } from "@s7l/format";
+import type { ByteSource, WeightSource } from "@s7l/format";
 import type { GoldenCallback, Prompts, Seal } from "@s7l/pack";
 import { type FinishOptions, mergeShards, sealFile } from "@s7l/pack/file";
 import { goldenPrompts, replayGolden } from "@s7l/runtime";
@@ -31,6 +31,8 @@ export interface SealSettings extends Watch, Pick<Context<unknown>, "report"> {
   readonly source?: Uint8Array;
   /** Tensors in flight. */
   readonly concurrency?: number;
+  /** Milliseconds between two notes of what is finished. */
+  readonly saveEvery?: number | undefined;
   /** The last thing before the artifact gets its name; what it throws refuses it. */
   readonly assertUnchanged?: () => Promise<void>;
 }
@@ -41,7 +43,7 @@ export interface SealSettings extends Watch, Pick<Context<unknown>, "report"> {
  */
 export async function sealArtifact(weights: WeightSource, out: string, settings: SealSettings): Promise<SealedFile> {
   if (await isFolder(out)) throw new CliError("io", `${out} is a folder; give the name of a file`, out);
-  const { progress, step, signal, source, concurrency } = settings;
+  const { progress, step, signal, source, concurrency, saveEvery } = settings;
   const { finish, ending } = ends(weights, settings);
   try {
     const sealed = await sealFile(weights, out, {
@@ -50,6 +52,7 @@ export async function sealArtifact(weights: WeightSource, out: string, settings:
       signal,
       ...(source ? { source } : {}),
       ...(concurrency === undefined ? {} : { concurrency }),
+      ...(saveEvery === undefined ? {} : { saveEvery }),
     });
     return finish(sealed);
   } catch (error) {
@@ -147,23 +150,6 @@ export function interruptible(weights: WeightSource, signal: AbortSignal): Weigh
     span: async function* (tensor) {
       for await (const piece of weights.span(tensor)) {
         signal.throwIfAborted();
-        yield piece;
-      }
-    },
-  };
-}
-
-/** The same, and they say how much of them was read. */
-export function watched(weights: WeightSource, step: string, { progress, signal }: Watch): WeightSource {
-  const total = tensorPlan(weights.fold).reduce((sum, tensor) => sum + spanLayout(tensor).size, 0);
-  let done = 0;
-  const source = interruptible(weights, signal);
-  return {
-    ...source,
-    span: async function* (tensor) {
-      for await (const piece of source.span(tensor)) {
-        done += piece.length;
-        progress.show(step, done, total);
         yield piece;
       }
     },

@@ -66,6 +66,43 @@ describe.skipIf(!small)("a full disk", () => {
   );
 });
 
+/** `ulimit -f` counts in blocks of 512 bytes, and needs no root. */
+describe.skipIf(process.platform === "win32")("a disk that is full in the middle", () => {
+  const limited = (blocks: number, words: readonly string[]) =>
+    spawnSync(
+      "sh",
+      [
+        "-c",
+        `ulimit -f ${blocks} && exec "$0" "$@"`,
+        process.execPath,
+        join(import.meta.dirname, "../bin/s7l.js"),
+        ...words,
+      ],
+      { encoding: "utf8" },
+    );
+
+  test.each<[string, string, (place: string) => readonly string[]]>([
+    ["build", "m.s7l", (place) => ["build", CHECKPOINTS, "--out", join(place, "m.s7l")]],
+    ["quantize", "weights.bin", (place) => ["quantize", "--checkpoint", CHECKPOINTS, "--out", place]],
+  ])("stops %s in one sentence, keeps what was noted, and the next run goes on from there", (verb, result, wordsFor) =>
+    inFolder(async (folder) => {
+      const [plain, place] = [join(folder, "plain"), join(folder, "limited")];
+      for (const made of [plain, place]) await mkdir(made);
+      expect((await s7l(wordsFor(plain))).code).toBe(0);
+      // 2 MB of 5: beyond is no room.
+      const full = limited(4000, [...wordsFor(place), "--save-every", "0"]);
+      expect(full.stderr).toMatch(new RegExp(`s7l ${verb}: .* cannot be written: .*ulimit -f.*\\[io\\]\\n$`));
+      expect(full.stderr).toMatch(/^what is finished lies in .* goes on from there\n/);
+      expect([full.status, full.stdout]).toEqual([2, ""]);
+      expect(await readdir(place)).not.toContain(result);
+      const again = await s7l([...wordsFor(place), "--json"]);
+      expect(again).toMatchObject({ code: 0, stderr: "" });
+      expect((await readdir(place)).sort()).toEqual((await readdir(plain)).sort());
+      expect((await readFile(join(place, result))).equals(await readFile(join(plain, result)))).toBe(true);
+    }),
+  );
+});
+
 test.skipIf(process.platform !== "linux")("a full disk under a redirection is said", () => {
   const script = `"$0" "$1" inspect "$2" --tensors > /dev/full`;
   const binary = join(import.meta.dirname, "../bin/s7l.js");

@@ -64,6 +64,7 @@ export {
 } from "./header.ts";
 export { builtin } from "./host.ts";
 export { nestsDeeper } from "./json-nesting.ts";
+export { workInLanes } from "./lanes.ts";
 export {
   alignUp,
   type DataLayout,

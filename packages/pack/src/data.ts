@@ -12,6 +12,7 @@ import {
   type Sha256,
   scanContent,
   type WeightSource,
+  workInLanes,
 } from "@s7l/format";
 import { PackError } from "./errors.ts";
 import type { SealPlan } from "./plan.ts";
@@ -55,30 +56,16 @@ export async function writeTensors(
   const sealed = new Map<string, SealedTensor>();
   const total = tensors.reduce((sum, { length }) => sum + length, 0);
   let done = 0;
-  let next = 0;
-  let failed = false;
   let turn = Promise.resolve();
-  const lane = async (): Promise<void> => {
-    for (let tensor = tensors[next++]; tensor && !failed; tensor = tensors[next++]) {
-      signal?.throwIfAborted();
-      const written = await writeTensor(weights, tensor, sink, plan.dataOffset - base, 2 ** plan.chunkLog2);
-      sealed.set(tensor.name, written);
-      done += tensor.length;
-      onProgress?.(done, total);
-      turn = turn.then(() => onSealed?.(written));
-      await turn;
-    }
-  };
-  // Each lane ends by itself, also after another one failed: nobody may write to a sink that its owner thinks is idle.
-  const lanes = await Promise.allSettled(
-    Array.from({ length: Math.max(1, Math.min(concurrency, tensors.length)) }, () =>
-      lane().catch((error: unknown) => {
-        failed = true;
-        throw error;
-      }),
-    ),
-  );
-  for (const result of lanes) if (result.status === "rejected") throw result.reason;
+  await workInLanes(tensors, concurrency, async (tensor) => {
+    signal?.throwIfAborted();
+    const written = await writeTensor(weights, tensor, sink, plan.dataOffset - base, 2 ** plan.chunkLog2);
+    sealed.set(tensor.name, written);
+    done += tensor.length;
+    onProgress?.(done, total);
+    turn = turn.then(() => onSealed?.(written));
+    await turn;
+  });
   return tensors.flatMap(({ name }) => sealed.get(name) ?? []);
 }
 

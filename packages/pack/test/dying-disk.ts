@@ -7,7 +7,7 @@ import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 
 const never = new Promise<never>(() => {});
-const CHANGES = ["mkdir", "open", "rename", "rm", "rmdir", "unlink"] as const;
+const CHANGES = ["appendFile", "mkdir", "open", "rename", "rm", "rmdir", "unlink"] as const;
 
 /** Runs `work` until it comes to its step number `steps` (from 0), which is not taken. Says whether it ended before that. */
 export async function dieAfter(steps: number, work: () => Promise<unknown>): Promise<boolean> {

@@ -1,29 +1,58 @@
 /**
- * Per-row symmetric INT8 (seed 001 §5), four weights at a time: scale = max|w| / 127, q = round(w / scale), ties to even. What
- * `rows.ts` says in words is done here; every step is one IEEE operation, so no engine gives another integer.
+ * Per-row symmetric INT8 (seed 001 §5): scale = max|w| / 127, q = round(w / scale), ties to even. What `rows.ts` says in words is done
+ * here, sixteen weights at a time; every step is one IEEE operation in a fixed order, so no engine gives another result.
+ *
+ * A row is walked twice: for its largest magnitude, while 16-bit floats are widened to f32, and for its integers.
  */
+
+/** Types of stored weights, as `rows-kernel.ts` numbers them. */
+const F32: u32 = 0;
+const BF16: u32 = 1;
 
 const INFINITY_BITS: u32 = 0x7f800000;
 /** The smallest normal f32. */
 const SMALLEST_NORMAL: f32 = reinterpret<f32>(0x00800000);
 /** See OUTLIER in rows.ts. */
 const OUTLIER: f64 = 16;
+/** 1.5 · 2^23: x + ROUND has no fractional bits for |x| < 2^22, so the sum is rounded to an integer, ties to even. */
+const ROUND: f32 = 12582912;
+const ROUND_BITS: i32 = 0x4b400000;
+/** What widens a half whose exponent was moved, unchanged, to where f32 has its own: the difference of the two biases. */
+const HALF_BIAS: f32 = reinterpret<f32>(0x77800000);
+/** Columns between two sums in f64: the f32 sums stay exact to about 2^-14, and those of integers do not overflow. */
+const SEGMENT: u32 = 4096;
 
 /**
- * Quantizes `rows` rows of `columns` f32 at `values` to int8 at `out` and scales at `scales`, and adds to the sums at `sums`: f64 largest
- * error, f64 sum of squared errors, u32 outlier rows. Gives -1, or the index of the first row with a value that is not finite.
+ * Quantizes `rows` rows of `columns` weights at `input` to int8 at `out` and scales at `scales`, and adds to the sums at `sums`: f64
+ * largest error, f64 sum of squared errors, u32 outlier rows. `scratch` has room for one row in f32. Gives -1, or the index of the
+ * first row with a value that is not finite.
  */
-export function quantizeRows(values: usize, rows: u32, columns: u32, out: usize, scales: usize, sums: usize): i32 {
+export function quantizeRows(
+  type: u32,
+  input: usize,
+  rows: u32,
+  columns: u32,
+  scratch: usize,
+  out: usize,
+  scales: usize,
+  sums: usize,
+): i32 {
+  const stride = <usize>columns << (type === F32 ? 2 : 1);
   for (let row: u32 = 0; row < rows; row++) {
-    const bits = largestBits(values, columns);
+    const bits =
+      type === F32
+        ? largestBits(input, columns)
+        : type === BF16
+          ? widenBrain(input, columns, scratch)
+          : widenHalf(input, columns, scratch);
     if (bits >= INFINITY_BITS) return row;
-    const largest = reinterpret<f32>(bits);
-    let scale: f32 = largest / 127;
+    const values = type === F32 ? input : scratch;
+    let scale: f32 = reinterpret<f32>(bits) / 127;
     if (scale < SMALLEST_NORMAL) scale = 0;
     store<f32>(scales + (row << 2), scale);
-    if (scale == 0) flushRow(values, out, columns, sums);
-    else roundRow(values, out, columns, scale, largest, sums);
-    values += <usize>columns << 2;
+    if (scale === 0) flushRow(values, out, columns, sums);
+    else roundRow(values, out, columns, scale, sums);
+    input += stride;
     out += columns;
   }
   return -1;
@@ -32,55 +61,156 @@ export function quantizeRows(values: usize, rows: u32, columns: u32, out: usize,
 /** Magnitudes compare as their bits do, and NaN is above infinity. */
 function largestBits(values: usize, columns: u32): u32 {
   const magnitude = i32x4.splat(0x7fffffff);
-  let most = i32x4.splat(0);
+  let a = i32x4.splat(0);
+  let b = i32x4.splat(0);
   let i: u32 = 0;
-  for (; i + 4 <= columns; i += 4) {
-    most = i32x4.max_u(most, v128.and(v128.load(values + (<usize>i << 2)), magnitude));
+  for (; i + 8 <= columns; i += 8) {
+    const at = values + (<usize>i << 2);
+    a = i32x4.max_u(a, v128.and(v128.load(at), magnitude));
+    b = i32x4.max_u(b, v128.and(v128.load(at, 16), magnitude));
   }
+  a = i32x4.max_u(a, b);
   let largest: u32 = max<u32>(
-    max<u32>(i32x4.extract_lane(most, 0), i32x4.extract_lane(most, 1)),
-    max<u32>(i32x4.extract_lane(most, 2), i32x4.extract_lane(most, 3)),
+    max<u32>(i32x4.extract_lane(a, 0), i32x4.extract_lane(a, 1)),
+    max<u32>(i32x4.extract_lane(a, 2), i32x4.extract_lane(a, 3)),
   );
   for (; i < columns; i++) largest = max<u32>(largest, load<u32>(values + (<usize>i << 2)) & 0x7fffffff);
   return largest;
 }
 
-function roundRow(values: usize, out: usize, columns: u32, scale: f32, largest: f32, sums: usize): void {
-  const scales = f32x4.splat(scale);
-  const scales64 = f64x2.splat(<f64>scale);
-  let errors = f64x2.splat(0);
-  let squares = f64x2.splat(0);
-  let most = f64x2.splat(0);
+/** bfloat16 is the upper half of f32. */
+function widenBrain(input: usize, columns: u32, to: usize): u32 {
+  const magnitude = i16x8.splat(0x7fff);
+  let most = i16x8.splat(0);
   let i: u32 = 0;
-  for (; i + 4 <= columns; i += 4) {
-    const w = v128.load(values + (<usize>i << 2));
-    const q = f32x4.nearest(f32x4.div(w, scales));
-    const q32 = i32x4.trunc_sat_f32x4_s(q);
-    const q16 = i16x8.narrow_i32x4_s(q32, q32);
-    v128.store_lane<u32>(out + i, i8x16.narrow_i16x8_s(q16, q16), 0);
-
-    const w01 = f64x2.promote_low_f32x4(w);
-    const e01 = f64x2.sub(w01, f64x2.mul(scales64, f64x2.promote_low_f32x4(q)));
-    const w23 = f64x2.promote_low_f32x4(v128.shuffle<f32>(w, w, 2, 3, 2, 3));
-    const e23 = f64x2.sub(w23, f64x2.mul(scales64, f64x2.promote_low_f32x4(v128.shuffle<f32>(q, q, 2, 3, 2, 3))));
-    most = f64x2.pmax(most, f64x2.pmax(f64x2.abs(e01), f64x2.abs(e23)));
-    errors = f64x2.add(errors, f64x2.add(f64x2.mul(e01, e01), f64x2.mul(e23, e23)));
-    squares = f64x2.add(squares, f64x2.add(f64x2.mul(w01, w01), f64x2.mul(w23, w23)));
+  for (; i + 8 <= columns; i += 8) {
+    const x = v128.load(input + (<usize>i << 1));
+    const at = to + (<usize>i << 2);
+    most = i16x8.max_u(most, v128.and(x, magnitude));
+    v128.store(at, i32x4.shl(i32x4.extend_low_i16x8_u(x), 16));
+    v128.store(at, i32x4.shl(i32x4.extend_high_i16x8_u(x), 16), 16);
   }
-  let maxError = max<f64>(f64x2.extract_lane(most, 0), f64x2.extract_lane(most, 1));
-  let squaredError = f64x2.extract_lane(errors, 0) + f64x2.extract_lane(errors, 1);
-  let squared = f64x2.extract_lane(squares, 0) + f64x2.extract_lane(squares, 1);
+  let largest = largestLane(most);
   for (; i < columns; i++) {
-    const w = load<f32>(values + (<usize>i << 2));
-    const q = nearest<f32>(w / scale);
-    store<i8>(out + i, <i8>(<i32>q));
-    const error = <f64>w - <f64>scale * <f64>q;
-    maxError = max<f64>(maxError, abs<f64>(error));
-    squaredError += error * error;
-    squared += <f64>w * <f64>w;
+    const x = <u32>load<u16>(input + (<usize>i << 1));
+    largest = max<u32>(largest, x & 0x7fff);
+    store<u32>(to + (<usize>i << 2), x << 16);
   }
-  const isOutlier = <f64>largest * <f64>largest * <f64>columns > OUTLIER * OUTLIER * squared;
-  addSums(sums, maxError, squaredError, isOutlier ? 1 : 0);
+  return largest << 16;
+}
+
+/** IEEE binary16: exponent and fraction in place, then times the difference of the biases, which is exact, also for subnormals. */
+function widenHalf(input: usize, columns: u32, to: usize): u32 {
+  const magnitude = i16x8.splat(0x7fff);
+  const bias = f32x4.splat(HALF_BIAS);
+  const body = i32x4.splat(0x7fff);
+  const sign = i32x4.splat(0x8000);
+  let most = i16x8.splat(0);
+  let i: u32 = 0;
+  for (; i + 8 <= columns; i += 8) {
+    const x = v128.load(input + (<usize>i << 1));
+    const at = to + (<usize>i << 2);
+    most = i16x8.max_u(most, v128.and(x, magnitude));
+    const low = i32x4.extend_low_i16x8_u(x);
+    const high = i32x4.extend_high_i16x8_u(x);
+    const a = f32x4.mul(i32x4.shl(v128.and(low, body), 13), bias);
+    const b = f32x4.mul(i32x4.shl(v128.and(high, body), 13), bias);
+    v128.store(at, v128.or(a, i32x4.shl(v128.and(low, sign), 16)));
+    v128.store(at, v128.or(b, i32x4.shl(v128.and(high, sign), 16)), 16);
+  }
+  let largest = largestLane(most);
+  for (; i < columns; i++) {
+    const x = <u32>load<u16>(input + (<usize>i << 1));
+    largest = max<u32>(largest, x & 0x7fff);
+    store<u32>(to + (<usize>i << 2), reinterpret<u32>(halfOf(x & 0x7fff)) | ((x & 0x8000) << 16));
+  }
+  return largest >= 0x7c00 ? INFINITY_BITS : reinterpret<u32>(halfOf(largest));
+}
+
+/** A half without its sign. */
+function halfOf(magnitude: u32): f32 {
+  return reinterpret<f32>(magnitude << 13) * HALF_BIAS;
+}
+
+function largestLane(lanes: v128): u32 {
+  let most = i16x8.max_u(lanes, v128.shuffle<u16>(lanes, lanes, 4, 5, 6, 7, 0, 1, 2, 3));
+  most = i16x8.max_u(most, v128.shuffle<u16>(most, most, 2, 3, 0, 1, 4, 5, 6, 7));
+  return max<u32>(<u32>i16x8.extract_lane_u(most, 0), <u32>i16x8.extract_lane_u(most, 1));
+}
+
+/**
+ * r = w / scale, q = r rounded, and the error is scale · (r - q), of which r - q is exact. Statistics are in steps of the scale, so that
+ * they take one operation where sums over w would take three in f64.
+ */
+function roundRow(values: usize, out: usize, columns: u32, scale: f32, sums: usize): void {
+  const scales = f32x4.splat(scale);
+  const round = f32x4.splat(ROUND);
+  const roundBits = i32x4.splat(ROUND_BITS);
+  let most = f32x4.splat(0);
+  let squaredError: f64 = 0;
+  let squared: f64 = 0;
+  let largest: f32 = 0;
+  for (let from: u32 = 0; from < columns; from += SEGMENT) {
+    const to = min<u32>(columns, from + SEGMENT);
+    let errors0 = f32x4.splat(0);
+    let errors1 = f32x4.splat(0);
+    let squares = i32x4.splat(0);
+    let i = from;
+    for (; i + 16 <= to; i += 16) {
+      const at = values + (<usize>i << 2);
+      const r0 = f32x4.div(v128.load(at), scales);
+      const r1 = f32x4.div(v128.load(at, 16), scales);
+      const r2 = f32x4.div(v128.load(at, 32), scales);
+      const r3 = f32x4.div(v128.load(at, 48), scales);
+      const t0 = f32x4.add(r0, round);
+      const t1 = f32x4.add(r1, round);
+      const t2 = f32x4.add(r2, round);
+      const t3 = f32x4.add(r3, round);
+      const q01 = i16x8.narrow_i32x4_s(i32x4.sub(t0, roundBits), i32x4.sub(t1, roundBits));
+      const q23 = i16x8.narrow_i32x4_s(i32x4.sub(t2, roundBits), i32x4.sub(t3, roundBits));
+      v128.store(out + i, i8x16.narrow_i16x8_s(q01, q23));
+      squares = i32x4.add(squares, i32x4.add(i32x4.dot_i16x8_s(q01, q01), i32x4.dot_i16x8_s(q23, q23)));
+      const d0 = f32x4.sub(r0, f32x4.sub(t0, round));
+      const d1 = f32x4.sub(r1, f32x4.sub(t1, round));
+      const d2 = f32x4.sub(r2, f32x4.sub(t2, round));
+      const d3 = f32x4.sub(r3, f32x4.sub(t3, round));
+      const e0 = f32x4.mul(d0, d0);
+      const e1 = f32x4.mul(d1, d1);
+      const e2 = f32x4.mul(d2, d2);
+      const e3 = f32x4.mul(d3, d3);
+      most = f32x4.pmax(most, f32x4.pmax(f32x4.pmax(e0, e1), f32x4.pmax(e2, e3)));
+      errors0 = f32x4.add(errors0, f32x4.add(e0, e1));
+      errors1 = f32x4.add(errors1, f32x4.add(e2, e3));
+    }
+    squaredError += sumOf(f32x4.add(errors0, errors1));
+    squared +=
+      <f64>(<u32>i32x4.extract_lane(squares, 0)) +
+      <f64>(<u32>i32x4.extract_lane(squares, 1)) +
+      <f64>(<u32>i32x4.extract_lane(squares, 2)) +
+      <f64>(<u32>i32x4.extract_lane(squares, 3));
+    for (; i < to; i++) {
+      const r = load<f32>(values + (<usize>i << 2)) / scale;
+      const q = nearest<f32>(r);
+      store<i8>(out + i, <i8>(<i32>q));
+      const e = (r - q) * (r - q);
+      largest = max<f32>(largest, e);
+      squaredError += <f64>e;
+      squared += <f64>q * <f64>q;
+    }
+  }
+  largest = max<f32>(largest, max<f32>(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)));
+  largest = max<f32>(largest, max<f32>(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)));
+  const isOutlier = 127 * 127 * <f64>columns > OUTLIER * OUTLIER * squared;
+  addSums(sums, <f64>scale * sqrt<f64>(<f64>largest), <f64>scale * <f64>scale * squaredError, isOutlier ? 1 : 0);
+}
+
+function sumOf(lanes: v128): f64 {
+  return (
+    <f64>f32x4.extract_lane(lanes, 0) +
+    <f64>f32x4.extract_lane(lanes, 1) +
+    <f64>f32x4.extract_lane(lanes, 2) +
+    <f64>f32x4.extract_lane(lanes, 3)
+  );
 }
 
 /** A row of zeros, or of values so small that their scale would be subnormal. */

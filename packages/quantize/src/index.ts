@@ -34,4 +34,4 @@ export type { TileFit } from "./plan/tiles.ts";
 export { A100, type Hardware, type TrainingBudget, trainingBudget, type Work } from "./plan/training.ts";
 export { type QuantizedWeights, type QuantizeOptions, quantize } from "./quantize.ts";
 export { quantizeOnThreads, type ThreadedWeights } from "./quantize-threads.ts";
-export type { Report, TensorReport } from "./report.ts";
+export { type Report, readTensorReport, type TensorReport } from "./report.ts";

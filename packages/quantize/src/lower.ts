@@ -2,7 +2,7 @@
 import { FormatError, foldSchema, type PlannedTensor, tensorPlan } from "@s7l/format";
 import { FAMILIES } from "./architectures/index.ts";
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
-import { assertFloat } from "./checkpoint/read.ts";
+import { floatOf } from "./checkpoint/read.ts";
 import type { StoredTensor } from "./checkpoint/safetensors.ts";
 import { elementsOf, type View, whole } from "./checkpoint/view.ts";
 import { type Config, lookUp, refuseConfig, refuseIf } from "./config.ts";
@@ -128,7 +128,7 @@ function assertStored(view: View, tensor: PlannedTensor, { tensors, config }: Ch
     const message = `tensor ${stored.name} in ${stored.file} has shape [${stored.shape.join(", ")}]; ${config.place} implies [${view.shape.join(", ")}]`;
     throw new QuantizeError("tensor", message, stored.name);
   }
-  assertFloat(stored);
+  floatOf(stored);
   const elements = tensor.shape.reduce((n, size) => n * size, 1);
   const rows = tensor.shape.length > 1 && view.axes.at(-1)?.size !== tensor.shape[1];
   if (tensor.dtype !== "u64" && (elements !== elementsOf(view) || rows))

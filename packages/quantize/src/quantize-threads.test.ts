@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { open, rm, stat } from "node:fs/promises";
+import { open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type PlannedTensor, tensorPlan, type WeightSource } from "@s7l/format";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -34,7 +34,7 @@ describe.skipIf(!built)("quantizeOnThreads", () => {
 
   test.each([1, 3])("gives what quantize gives, all spans at once from %i threads", async (threads) => {
     const expected = quantize(checkpoint);
-    const threaded = quantizeOnThreads(checkpoint, folder, threads);
+    const threaded = quantizeOnThreads(checkpoint, threads);
     try {
       const plan = tensorPlan(expected.fold);
       const spans = await Promise.all(plan.map((tensor) => spanOf(threaded, tensor)));
@@ -49,7 +49,7 @@ describe.skipIf(!built)("quantizeOnThreads", () => {
   });
 
   test("frees the thread of a span that is left in the middle", async () => {
-    const threaded = quantizeOnThreads(checkpoint, folder, 1);
+    const threaded = quantizeOnThreads(checkpoint, 1);
     try {
       const embedding = tensorPlan(threaded.fold).find(({ name }) => name === threaded.fold.embedding);
       if (!embedding) throw new Error("no embedding");
@@ -67,7 +67,7 @@ describe.skipIf(!built)("quantizeOnThreads", () => {
     await handle.write(Uint8Array.of(0xc0, 0x7f), 0, 2, (await stat(shard)).size - 2);
     await handle.close();
     const opened = await openCheckpoint(broken);
-    const threaded = quantizeOnThreads(opened, broken, 2);
+    const threaded = quantizeOnThreads(opened, 2);
     try {
       const results = await Promise.allSettled(tensorPlan(threaded.fold).map((tensor) => spanOf(threaded, tensor)));
       const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
@@ -82,17 +82,21 @@ describe.skipIf(!built)("quantizeOnThreads", () => {
   });
 
   test("refuses files that were exchanged after the caller opened them", async () => {
-    const opened = await openCheckpoint(folder);
-    const other = await tinyCheckpoint(8, { vocab_size: 900_000 });
-    const threaded = quantizeOnThreads(opened, other, 1);
+    const own = await tinyCheckpoint(7);
+    const other = await tinyCheckpoint(8);
+    const opened = await openCheckpoint(own);
+    for (const shard of SHARDS) await rename(join(other, shard), join(own, shard));
+    const threaded = quantizeOnThreads(opened, 1);
     try {
       const [first] = tensorPlan(threaded.fold);
       await expect(first && spanOf(threaded, first)).rejects.toMatchObject({
+        code: "checkpoint",
         message: expect.stringMatching(/exchanged/),
       });
     } finally {
       await threaded.close();
       await opened.close();
+      await removeCheckpoint(own);
       await removeCheckpoint(other);
     }
   });
@@ -100,11 +104,11 @@ describe.skipIf(!built)("quantizeOnThreads", () => {
   test("fails where the threads cannot open what the caller could", async () => {
     const gone = await tinyCheckpoint(9);
     const opened = await openCheckpoint(gone);
-    await rm(join(gone, "config.json"));
-    const threaded = quantizeOnThreads(opened, gone, 1);
+    for (const shard of SHARDS) await rm(join(gone, shard));
+    const threaded = quantizeOnThreads(opened, 1);
     try {
       const [first] = tensorPlan(threaded.fold);
-      await expect(first && spanOf(threaded, first)).rejects.toMatchObject({ code: "checkpoint" });
+      await expect(first && spanOf(threaded, first)).rejects.toMatchObject({ name: "FormatError", code: "io" });
     } finally {
       await threaded.close();
       await opened.close();

@@ -1,11 +1,13 @@
 /** Quantizing on several threads: the same weights, each span made on whichever thread is idle. */
 import type { Worker } from "node:worker_threads";
 import { FormatError, type PlannedTensor } from "@s7l/format";
-import type { Checkpoint, CheckpointPath } from "./checkpoint/checkpoint.ts";
+import type { Checkpoint } from "./checkpoint/checkpoint.ts";
+import type { StoredTensor } from "./checkpoint/safetensors.ts";
+import type { View } from "./checkpoint/view.ts";
 import { QuantizeError } from "./errors.ts";
-import { type QuantizedWeights, type QuantizeOptions, quantize } from "./quantize.ts";
-import type { QuantizeReply, QuantizeRequest, QuantizeTask } from "./quantize-worker.ts";
-import type { TensorReport } from "./report.ts";
+import { type QuantizedWeights, type QuantizeOptions, quantizeBy } from "./quantize.ts";
+import type { QuantizeReply, QuantizeRequest } from "./quantize-worker.ts";
+import { quantizedSpan, type SpanEnd } from "./quantized-span.ts";
 import { startWorker } from "./worker-module.ts";
 
 /** Weights whose spans come from threads. Close them when done. */
@@ -14,50 +16,60 @@ export interface ThreadedWeights extends QuantizedWeights {
 }
 
 /**
- * What `quantize(checkpoint, options)` gives, made on `threads` threads that each open `path`, the checkpoint's own. To keep them busy,
- * read as many spans at once and one more. The bytes are the same for any number. Errors as from `quantize`.
+ * What `quantize(checkpoint, options)` gives, made on `threads` threads, which open the checkpoint's files for themselves. To keep them
+ * busy, read as many spans at once and one more. The bytes are the same for any number. Errors as from `quantize`.
  */
 export function quantizeOnThreads(
   checkpoint: Checkpoint,
-  path: CheckpointPath,
   threads: number,
   options: QuantizeOptions = {},
 ): ThreadedWeights {
-  const weights = quantize(checkpoint, options);
-  const task: QuantizeTask = { path, identity: checkpoint.identity, options };
-  const workers = Array.from({ length: threads }, () => startWorker("quantize-worker", { workerData: task }));
-  const idle = [...workers];
+  const workers: Worker[] = [];
+  const idle: Worker[] = [];
   const waiting: ((worker: Worker) => void)[] = [];
-  const digests = new Map<string, Uint8Array>();
-  const reports = new Map<string, TensorReport>();
 
+  const take = async (): Promise<Worker> => {
+    const worker = idle.pop();
+    if (worker) return worker;
+    if (workers.length === threads) return new Promise((resolve) => waiting.push(resolve));
+    const started = startWorker("quantize-worker", { resourceLimits: LIMITS });
+    workers.push(started);
+    return started;
+  };
   const release = (worker: Worker): void => {
     const next = waiting.shift();
     if (next) next(worker);
     else idle.push(worker);
   };
 
-  async function* span(tensor: PlannedTensor): AsyncGenerator<Uint8Array, void, undefined> {
-    const worker = idle.pop() ?? (await new Promise<Worker>((resolve) => waiting.push(resolve)));
+  async function* span(
+    tensor: PlannedTensor,
+    view: View,
+    stored: StoredTensor,
+  ): AsyncGenerator<Uint8Array, SpanEnd, undefined> {
+    const place = checkpoint.fileOf(stored);
+    if (!place) return yield* quantizedSpan(tensor, view, stored);
+    const worker = await take();
     const inbox = listenTo(worker);
     let ended = worker.threadId < 0;
     try {
       if (ended) throw new QuantizeError("checkpoint", "a thread that quantizes has ended");
-      tell(worker, { kind: "tensor", tensor });
+      const { source: _, ...description } = stored;
+      tell(worker, { kind: "tensor", tensor, view, stored: description, place });
       for (;;) {
         const reply = await inbox.next();
         if (reply.kind === "piece") {
           yield reply.bytes;
-          tell(worker, { kind: "taken" });
+          worker.postMessage({ kind: "taken", memory: reply.bytes.buffer } satisfies QuantizeRequest, [
+            reply.bytes.buffer,
+          ]);
           continue;
         }
         ended = true;
         if (reply.kind === "quantize") throw new QuantizeError(reply.code, reply.message, reply.at);
         if (reply.kind === "format") throw new FormatError(reply.code, reply.message, reply.at);
         if (reply.kind === "failed") throw new QuantizeError("checkpoint", `a thread failed: ${reply.message}`);
-        digests.set(tensor.name, reply.digest);
-        if (reply.report) reports.set(tensor.name, reply.report);
-        return;
+        return { digest: reply.digest, report: reply.report };
       }
     } finally {
       if (!ended) {
@@ -71,23 +83,15 @@ export function quantizeOnThreads(
   }
 
   return {
-    ...weights,
-    span,
-    sourceDigest: ({ name }) => {
-      const digest = digests.get(name);
-      if (!digest) throw new QuantizeError("tensor", `the digest of ${name} is known once its span was read`, name);
-      return digest;
-    },
-    tensorReport: ({ name }) => reports.get(name),
-    report: () => {
-      const { family } = weights.report();
-      return { family, tensors: [...reports.values()].sort((a, b) => (a.name < b.name ? -1 : 1)) };
-    },
+    ...quantizeBy(span, checkpoint, options),
     close: async () => {
       await Promise.all(workers.map((worker) => worker.terminate()));
     },
   };
 }
+
+/** A thread needs a few MB: its heap holds one tensor's description, and what it works on lies outside. */
+const LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 };
 
 const tell = (worker: Worker, request: QuantizeRequest): void => worker.postMessage(request);
 

@@ -1,59 +1,78 @@
 /**
- * A thread that quantizes: it opens the checkpoint for itself, takes one tensor after another, and gives its span in pieces, at
- * most so many ahead of what was taken.
+ * A thread that quantizes: it takes one stored tensor after another, opens the file that it lies in, and gives its span in pieces, at
+ * most so many ahead of what was taken. It knows no config and reads no header, so that many threads cost little memory.
  */
-import { parentPort, workerData } from "node:worker_threads";
-import { equalBytes, FormatError, type FormatErrorCode, type PlannedTensor } from "@s7l/format";
-import { type CheckpointPath, openCheckpoint } from "./checkpoint/checkpoint.ts";
+import { parentPort } from "node:worker_threads";
+import { FormatError, type FormatErrorCode, type PlannedTensor } from "@s7l/format";
+import { type FileSource, openFileSource } from "@s7l/format/file";
+import type { CheckpointFile } from "./checkpoint/checkpoint.ts";
+import type { StoredTensor } from "./checkpoint/safetensors.ts";
+import type { View } from "./checkpoint/view.ts";
 import { QuantizeError, type QuantizeErrorCode } from "./errors.ts";
-import { type QuantizeOptions, quantize } from "./quantize.ts";
-import type { TensorReport } from "./report.ts";
+import { quantizedSpan, type SpanEnd } from "./quantized-span.ts";
 
-/** What the thread is started with. */
+/** A tensor to quantize: what it becomes, where it lies in what is stored, and in which file that is. */
 export interface QuantizeTask {
-  readonly path: CheckpointPath;
-  /** Of the checkpoint that the caller opened. */
-  readonly identity: Uint8Array;
-  readonly options: QuantizeOptions;
+  readonly kind: "tensor";
+  readonly tensor: PlannedTensor;
+  readonly view: View;
+  readonly stored: Omit<StoredTensor, "source">;
+  readonly place: CheckpointFile;
 }
 
-/** What it is told: quantize this tensor; one piece was taken; nobody wants the rest. */
+/** What it is told: quantize this tensor; one piece was taken, and here is its memory; nobody wants the rest. */
 export type QuantizeRequest =
-  | { readonly kind: "tensor"; readonly tensor: PlannedTensor }
-  | { readonly kind: "taken" }
+  | QuantizeTask
+  | { readonly kind: "taken"; readonly memory: ArrayBuffer }
   | { readonly kind: "stop" };
 
 /** What it says: pieces, then how the tensor ended. */
 export type QuantizeReply =
   | { readonly kind: "piece"; readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly kind: "done"; readonly digest: Uint8Array; readonly report: TensorReport | undefined }
+  | ({ readonly kind: "done" } & SpanEnd)
   | { readonly kind: "quantize"; readonly code: QuantizeErrorCode; readonly message: string; readonly at?: string }
   | { readonly kind: "format"; readonly code: FormatErrorCode; readonly message: string; readonly at?: string }
   | { readonly kind: "failed"; readonly message: string };
 
-/** Pieces given and not yet taken: a block of rows each, 2 MiB. */
+/** Pieces given and not yet taken: a block of rows each, a quarter of a MiB. */
 const AHEAD = 4;
 
 if (parentPort) {
   const port = parentPort;
-  const { path, identity, options }: QuantizeTask = workerData;
-  const opened = openCheckpoint(path).then((checkpoint) => {
-    if (!equalBytes(checkpoint.identity, identity))
-      throw new QuantizeError("checkpoint", "the files of the checkpoint were exchanged after it was opened");
-    return quantize(checkpoint, options);
-  });
-  // A failure is said when the first tensor is asked for.
-  opened.catch(() => undefined);
+  const opened = new Map<string, FileSource>();
+  /** Memory of pieces that came back. */
+  const spare: ArrayBuffer[] = [];
   let room = AHEAD;
   let stopped = false;
   let wake = (): void => {};
 
-  const give = async (tensor: PlannedTensor): Promise<QuantizeReply> => {
+  const open = async ({ path, identity }: CheckpointFile): Promise<FileSource> => {
+    const source = opened.get(path) ?? (await openFileSource(path));
+    opened.set(path, source);
+    if (source.identity !== identity)
+      throw new QuantizeError("checkpoint", "the files of the checkpoint were exchanged after it was opened", path);
+    return source;
+  };
+
+  /** A piece may be a view of memory that the next one needs, so what is given away is a copy, in memory that goes to and fro. */
+  const copyOf = (piece: Uint8Array): Uint8Array<ArrayBuffer> => {
+    const memory = spare.pop();
+    const bytes = memory && memory.byteLength >= piece.length ? memory : new ArrayBuffer(piece.length);
+    const copy = new Uint8Array(bytes, 0, piece.length);
+    copy.set(piece);
+    return copy;
+  };
+
+  const give = async ({ tensor, view, stored, place }: QuantizeTask): Promise<QuantizeReply> => {
     room = AHEAD;
     stopped = false;
     try {
-      const weights = await opened;
-      for await (const piece of weights.span(tensor)) {
+      const source = await open(place);
+      let end: SpanEnd | undefined;
+      const pieces = (async function* () {
+        end = yield* quantizedSpan(tensor, view, { ...stored, source });
+      })();
+      for await (const piece of pieces) {
         while (room === 0 && !stopped) {
           await new Promise<void>((resolve) => {
             wake = resolve;
@@ -61,11 +80,11 @@ if (parentPort) {
         }
         if (stopped) return { kind: "failed", message: "it was stopped" };
         room--;
-        // A piece may be a view of a buffer that the next one needs, so what is given away is a copy of its own.
-        const bytes = piece.slice();
+        const bytes = copyOf(piece);
         port.postMessage({ kind: "piece", bytes } satisfies QuantizeReply, [bytes.buffer]);
       }
-      return { kind: "done", digest: weights.sourceDigest(tensor), report: weights.tensorReport(tensor) };
+      if (!end) throw new QuantizeError("tensor", `the span of ${tensor.name} has no end`, tensor.name);
+      return { kind: "done", ...end };
     } catch (cause) {
       if (cause instanceof QuantizeError) return { kind: "quantize", ...failureOf(cause), code: cause.code };
       if (cause instanceof FormatError) return { kind: "format", ...failureOf(cause), code: cause.code };
@@ -73,10 +92,13 @@ if (parentPort) {
     }
   };
   port.on("message", async (request: QuantizeRequest) => {
-    if (request.kind === "tensor") port.postMessage(await give(request.tensor));
+    if (request.kind === "tensor") port.postMessage(await give(request));
     else {
       if (request.kind === "stop") stopped = true;
-      else room++;
+      else {
+        room++;
+        if (spare.length < AHEAD) spare.push(request.memory);
+      }
       wake();
     }
   });

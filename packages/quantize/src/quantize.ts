@@ -7,20 +7,20 @@ import {
   type Meta,
   type PlannedTensor,
   type Provenance,
-  type Sha256,
   spanLayout,
   type WeightSource,
 } from "@s7l/format";
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
-import { type RowBlock, readRows } from "./checkpoint/read.ts";
+import type { StoredTensor } from "./checkpoint/safetensors.ts";
 import type { View } from "./checkpoint/view.ts";
 import { vocabularyOf } from "./checkpoint/vocabulary.ts";
 import { lookUp } from "./config.ts";
 import { QuantizeError } from "./errors.ts";
 import { type BoundTensor, lowerCheckpoint } from "./lower.ts";
 import type { Derived } from "./lowering.ts";
+import { assertFinite, hashedRows, quantizedSpan, type SpanEnd } from "./quantized-span.ts";
 import { type Report, reportOf, type TensorReport } from "./report.ts";
-import { quantizeRows, type RowStatistics, startStatistics } from "./rows.ts";
+import { startStatistics } from "./rows.ts";
 
 export interface QuantizeOptions {
   /** What the artifact is called, for people. Default: the config's architecture. */
@@ -43,6 +43,15 @@ export interface QuantizedWeights extends WeightSource {
  * the options alone. Throws QuantizeError, here for what the headers show and from `span` for what the data shows.
  */
 export function quantize(checkpoint: Checkpoint, options: QuantizeOptions = {}): QuantizedWeights {
+  return quantizeBy(quantizedSpan, checkpoint, options);
+}
+
+/** The same with spans of stored tensors made elsewhere. */
+export function quantizeBy(
+  make: typeof quantizedSpan,
+  checkpoint: Checkpoint,
+  options: QuantizeOptions = {},
+): QuantizedWeights {
   const lowered = lowerCheckpoint(checkpoint);
   const { vocabulary, notes } = vocabularyOf(
     checkpoint.files,
@@ -62,14 +71,12 @@ export function quantize(checkpoint: Checkpoint, options: QuantizeOptions = {}):
 
   async function* span(planned: PlannedTensor): AsyncGenerator<Uint8Array, void, undefined> {
     const { tensor, source } = find(planned);
-    const hash = createSha256();
-    const statistics = startStatistics();
-    if (source.kind === "derived") yield await derive(tensor, source, checkpoint, hash);
-    else if (tensor.dtype === "i8" || tensor.dtype === "i8x2")
-      yield* matrixSpan(tensor, source, checkpoint, hash, statistics);
-    else yield* vectorSpan(tensor, source, checkpoint, hash);
-    digests.set(tensor.name, hash.digest());
-    reports.set(tensor.name, reportOf(tensor, statistics));
+    const { digest, report } =
+      source.kind === "derived"
+        ? yield* derivedSpan(tensor, source, checkpoint)
+        : yield* make(tensor, source, storedOf(checkpoint, source));
+    digests.set(tensor.name, digest);
+    reports.set(tensor.name, report);
   }
 
   return {
@@ -112,91 +119,29 @@ function metaOf({ config }: Checkpoint, { name, creator, created }: QuantizeOpti
   };
 }
 
-/** The rows of a view, hashed as they pass: little-endian, as stored, in the order of the sealed rows. */
-async function* hashedRows(
-  view: View,
-  checkpoint: Checkpoint,
-  hash: Sha256,
-): AsyncGenerator<RowBlock, void, undefined> {
-  const stored = checkpoint.tensors.get(view.tensor);
-  if (!stored) throw new QuantizeError("tensor", `tensor ${view.tensor} is missing from the checkpoint`, view.tensor);
-  for await (const block of readRows(view, stored)) {
-    hash.update(block.raw);
-    yield block;
-  }
-  await stored.source.assertUnchanged?.();
-}
-
-const zeros = (count: number): Uint8Array => new Uint8Array(count);
-const bytesOf = (values: Int8Array | Float32Array): Uint8Array =>
-  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-
-async function* matrixSpan(
-  tensor: PlannedTensor,
-  view: View,
-  checkpoint: Checkpoint,
-  hash: Sha256,
-  statistics: RowStatistics,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const [rows = 0, columns = 0] = tensor.shape;
-  const layout = spanLayout(tensor);
-  const planes = layout.plane ? 2 : 1;
-  const scales = new Float32Array(rows);
-  // The second plane follows the whole first one. Only routers have it, which are small.
-  const low: Int8Array[] = [];
-  for await (const { values } of hashedRows(view, checkpoint, hash)) {
-    const first = statistics.rows;
-    const block = quantizeRows(values, columns, planes, tensor.name, statistics);
-    scales.set(block.scales, first);
-    if (planes === 2) low.push(block.low);
-    yield bytesOf(block.high);
-  }
-  if (planes === 2) {
-    yield zeros(layout.plane - rows * columns);
-    for (const plane of low) yield bytesOf(plane);
-  }
-  yield zeros(layout.scales - layout.plane - rows * columns);
-  yield bytesOf(scales);
-  yield zeros(layout.size - layout.scales - 4 * rows);
-}
-
-async function* vectorSpan(
-  tensor: PlannedTensor,
-  view: View,
-  checkpoint: Checkpoint,
-  hash: Sha256,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const layout = spanLayout(tensor);
-  let index = 0;
-  for await (const { values } of hashedRows(view, checkpoint, hash)) {
-    assertFinite(values, tensor.name, index);
-    index += values.length;
-    yield bytesOf(values);
-  }
-  yield zeros(layout.size - layout.data);
-}
-
-function assertFinite(values: Float32Array, name: string, from: number): void {
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad < 0) return;
-  const at = `${name} [${from + bad}]`;
-  throw new QuantizeError("value", `${at} is ${values[bad]}; a weight must be a finite number`, at);
+/** The stored tensor that a view lies in. Throws QuantizeError `tensor` where there is none. */
+export function storedOf({ tensors }: Checkpoint, { tensor }: View): StoredTensor {
+  const stored = tensors.get(tensor);
+  if (!stored) throw new QuantizeError("tensor", `tensor ${tensor} is missing from the checkpoint`, tensor);
+  return stored;
 }
 
 /** Constants. Their source is the config values they follow from, as UTF-8 lines, after any tensors. */
-async function derive(
+async function* derivedSpan(
   tensor: PlannedTensor,
   source: Derived,
   checkpoint: Checkpoint,
-  hash: Sha256,
-): Promise<Uint8Array> {
+): AsyncGenerator<Uint8Array, SpanEnd, undefined> {
+  const hash = createSha256();
   const inputs: Float32Array[] = [];
   for (const view of source.inputs) {
-    for await (const { values } of hashedRows(view, checkpoint, hash)) {
+    const stored = storedOf(checkpoint, view);
+    for await (const { values } of hashedRows(view, stored, hash)) {
       assertFinite(values, view.tensor, 0);
       // The reader uses this memory again.
       inputs.push(values.slice());
     }
+    await stored.source.assertUnchanged?.();
   }
   hash.update(new TextEncoder().encode(source.from.map((line) => `${line}\n`).join("")));
   const span = new Uint8Array(spanLayout(tensor).size);
@@ -212,5 +157,6 @@ async function derive(
     if (typeof value === "bigint") view.setBigUint64(8 * i, value, true);
     else view.setUint32(4 * i, value, true);
   }
-  return span;
+  yield span;
+  return { digest: hash.digest(), report: reportOf(tensor, startStatistics()) };
 }

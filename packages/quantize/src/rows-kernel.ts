@@ -1,23 +1,42 @@
-/** The compiled kernel of `rows.ts` (assembly/rows.ts): rows go into its memory a few at a time, so that they stay in the cache. */
+/**
+ * The compiled kernel of `rows.ts` (assembly/rows.ts) with a memory of its own. Stored weights are read straight into that memory, hashed
+ * there and quantized there, and what comes out is hashed and written from there: between two calls of the system nothing is copied.
+ */
+import { bytesOfFloat, STORED_FLOATS, type StoredFloat } from "./checkpoint/stored-float.ts";
 import { rowsWasm } from "./rows-wasm.generated.ts";
 
-/** Elements in its memory at once, or one row: 256 KiB of f32. */
-const TILE = 1 << 16;
 const PAGE = 1 << 16;
+/** Kernels that wait for the next tensor; more are made where more spans are open at once. */
+const MOST_IDLE = 2;
 
-/** What rounding did to some rows. */
-export interface KernelSums {
+/** Quantized rows and what rounding did to them. */
+export interface KernelRows {
+  /** Views of the kernel's memory, good until its next rows. */
+  readonly values: Int8Array;
+  readonly scales: Float32Array;
   readonly maxError: number;
   readonly squaredError: number;
   readonly outlierRows: number;
 }
 
+/** A kernel that somebody works with. Give it back when done. */
+export interface RowsKernel {
+  /** Two areas for stored rows, which take turns: one is read into while the other is quantized. */
+  readonly inputs: readonly [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>];
+  /** Quantizes the rows at the start of an area; gives the index of the first with a value that is not finite, where there is one. */
+  quantize(area: 0 | 1, rows: number): KernelRows | number;
+  /** Ends the work, and takes all views of its memory back. */
+  release(): void;
+}
+
 interface Exports {
   readonly memory: WebAssembly.Memory;
   readonly quantizeRows: (
-    values: number,
+    type: number,
+    input: number,
     rows: number,
     columns: number,
+    scratch: number,
     out: number,
     scales: number,
     sums: number,
@@ -28,60 +47,61 @@ function isExports(exports: object): exports is Exports {
   return "memory" in exports && exports.memory instanceof WebAssembly.Memory && "quantizeRows" in exports;
 }
 
-let loaded: Exports | undefined;
+let compiled: WebAssembly.Module | undefined;
 
-function kernel(): Exports {
-  if (!loaded) {
-    const bytes = Uint8Array.from(atob(rowsWasm), (character) => character.charCodeAt(0));
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      env: {
-        abort: () => {
-          throw new RangeError("the kernel that quantizes rows aborted");
-        },
+function instantiate(): Exports {
+  compiled ??= new WebAssembly.Module(Uint8Array.from(atob(rowsWasm), (character) => character.charCodeAt(0)));
+  const { exports } = new WebAssembly.Instance(compiled, {
+    env: {
+      abort: () => {
+        throw new RangeError("the kernel that quantizes rows aborted");
       },
-    });
-    if (!isExports(exports)) throw new TypeError("the compiled kernel lacks its exports: build the package again");
-    loaded = exports;
-  }
-  return loaded;
+    },
+  });
+  if (!isExports(exports)) throw new TypeError("the compiled kernel lacks its exports: build the package again");
+  return exports;
 }
 
-/**
- * Quantizes rows of `columns` values to `out` and `scales`, both as long as they need to be. Gives what it did to them, or the index
- * of the first row with a value that is not finite.
- */
-export function quantizeOnKernel(
-  values: Float32Array,
-  columns: number,
-  out: Int8Array,
-  scales: Float32Array,
-): KernelSums | number {
-  const { memory, quantizeRows } = kernel();
-  const rows = scales.length;
-  const most = Math.max(1, Math.min(rows, Math.floor(TILE / columns)));
-  const valuesAt = 32;
-  const scalesAt = valuesAt + 4 * most * columns;
-  const outAt = scalesAt + 4 * most;
-  const missing = outAt + most * columns - memory.buffer.byteLength;
+/** Instances whose users are done. A memory never shrinks, so those that were made for unusually much are not kept. */
+const idle: Exports[] = [];
+const LARGEST_IDLE = 1 << 24;
+
+const up16 = (bytes: number): number => Math.ceil(bytes / 16) * 16;
+
+/** A kernel for blocks of at most `elements` weights of a type in rows of `columns`, which is how long its areas are. */
+export function takeKernel(type: StoredFloat, elements: number, columns: number): RowsKernel {
+  const exports = idle.pop() ?? instantiate();
+  const { memory, quantizeRows } = exports;
+  const size = elements * bytesOfFloat(type);
+  const sumsAt = 0;
+  const firstAt = 32;
+  const secondAt = up16(firstAt + size);
+  const scratchAt = up16(secondAt + size);
+  const scalesAt = up16(scratchAt + 4 * columns);
+  const outAt = up16(scalesAt + 4 * Math.ceil(elements / columns));
+  const missing = outAt + elements - memory.buffer.byteLength;
   if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
-  const sums = new DataView(memory.buffer);
-  for (let at = 0; at < 24; at += 8) sums.setFloat64(at, 0, true);
-  const tileValues = new Float32Array(memory.buffer, valuesAt, most * columns);
-  const tileScales = new Float32Array(memory.buffer, scalesAt, most);
-  const tileOut = new Int8Array(memory.buffer, outAt, most * columns);
-  for (let row = 0; row < rows; row += most) {
-    const count = Math.min(most, rows - row);
-    const start = row * columns;
-    const end = start + count * columns;
-    tileValues.set(values.subarray(start, end));
-    const bad = quantizeRows(valuesAt, count, columns, outAt, scalesAt, 0);
-    if (bad >= 0) return row + bad;
-    out.set(tileOut.subarray(0, count * columns), start);
-    scales.set(tileScales.subarray(0, count), row);
-  }
+  // From here on it does not grow, which would take these views away.
+  const { buffer } = memory;
+  const sums = new DataView(buffer, sumsAt, 24);
+  const number = STORED_FLOATS.indexOf(type);
   return {
-    maxError: sums.getFloat64(0, true),
-    squaredError: sums.getFloat64(8, true),
-    outlierRows: sums.getUint32(16, true),
+    inputs: [new Uint8Array(buffer, firstAt, size), new Uint8Array(buffer, secondAt, size)],
+    quantize: (area, rows) => {
+      for (let at = 0; at < 24; at += 8) sums.setFloat64(at, 0, true);
+      const input = area === 0 ? firstAt : secondAt;
+      const bad = quantizeRows(number, input, rows, columns, scratchAt, outAt, scalesAt, sumsAt);
+      if (bad >= 0) return bad;
+      return {
+        values: new Int8Array(buffer, outAt, rows * columns),
+        scales: new Float32Array(buffer, scalesAt, rows),
+        maxError: sums.getFloat64(0, true),
+        squaredError: sums.getFloat64(8, true),
+        outlierRows: sums.getUint32(16, true),
+      };
+    },
+    release: () => {
+      if (idle.length < MOST_IDLE && buffer.byteLength <= LARGEST_IDLE) idle.push(exports);
+    },
   };
 }

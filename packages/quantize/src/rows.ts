@@ -4,8 +4,10 @@
  * Every operation is one IEEE division, product, sum or rounding to f32, which are the same on every engine. Dividing f32
  * values in f64 and rounding to f32 is the f32 division (53 >= 2 · 24 + 2 bits), so NumPy in float32 gives the same integers.
  */
+
+import { bytesOfFloat, decodeFloats, type StoredFloat } from "./checkpoint/stored-float.ts";
 import { QuantizeError } from "./errors.ts";
-import { quantizeOnKernel } from "./rows-kernel.ts";
+import type { KernelRows, RowsKernel } from "./rows-kernel.ts";
 
 /** x + ROUND - ROUND rounds |x| < 2^51 to the nearest integer, ties to even: 1.5 · 2^52 leaves no fractional bits. */
 const ROUND = 6755399441055744;
@@ -19,9 +21,9 @@ const OUTLIER = 16;
 export interface RowStatistics {
   rows: number;
   elements: number;
-  /** Largest |w - scale · q|. */
+  /** Largest |w - scale · q|, as scale · |r - q| with r = w / scale in f32: to a hundred-thousandth of a step. */
   maxError: number;
-  /** Σ (w - scale · q)². */
+  /** Σ (w - scale · q)², the same way. */
   squaredError: number;
   /** Rows whose largest weight is above 16 times their root mean square. */
   outlierRows: number;
@@ -35,54 +37,62 @@ export const startStatistics = (): RowStatistics => ({
   outlierRows: 0,
 });
 
-/** Rows as two planes of int8 and a scale each; `low` is empty for one plane. */
-export interface QuantizedRows {
+/** Rows as stored, in one of a kernel's areas. */
+export interface StoredRows {
+  readonly type: StoredFloat;
+  readonly raw: Uint8Array<ArrayBuffer>;
+  readonly area: 0 | 1;
+}
+
+/**
+ * Quantizes whole rows to one plane, adding to `statistics`; `name` is the tensor's, for errors. What it gives are views of the kernel's
+ * memory. Throws QuantizeError `value` with the index of the first NaN or infinity.
+ */
+export function quantizeRows(
+  kernel: RowsKernel,
+  { type, raw, area }: StoredRows,
+  columns: number,
+  name: string,
+  statistics: RowStatistics,
+): KernelRows {
+  const stride = columns * bytesOfFloat(type);
+  const rows = raw.length / stride;
+  const result = kernel.quantize(area, rows);
+  if (typeof result === "number") {
+    const bad = decodeFloats(type, raw.subarray(result * stride, (result + 1) * stride));
+    return refuseNotFinite(bad, 0, columns, statistics.rows + result, name);
+  }
+  statistics.maxError = Math.max(statistics.maxError, result.maxError);
+  statistics.squaredError += result.squaredError;
+  statistics.outlierRows += result.outlierRows;
+  statistics.rows += rows;
+  statistics.elements += rows * columns;
+  return result;
+}
+
+/** Rows as two planes of int8 and a scale each. */
+export interface TwoPlanes {
   readonly high: Int8Array;
   readonly low: Int8Array;
   readonly scales: Float32Array;
 }
 
 /**
- * Quantizes whole rows, adding to `statistics`; `name` is the tensor's, for errors. Throws QuantizeError `value` with the index
- * of the first NaN or infinity.
- *
- * Two planes: w ≈ scale / 254 · (254 · high + low), where low = round((w - scale · high) · 254 / scale), 16 bits in all.
+ * The same to two planes: w ≈ scale / 254 · (254 · high + low), where low = round((w - scale · high) · 254 / scale), 16 bits in all.
+ * They are for routers, which are small.
  */
-export function quantizeRows(
+export function quantizeRowsTwice(
   values: Float32Array,
   columns: number,
-  planes: 1 | 2,
   name: string,
   statistics: RowStatistics,
-): QuantizedRows {
+): TwoPlanes {
   const rows = values.length / columns;
   const high = new Int8Array(values.length);
-  const low = new Int8Array(planes === 2 ? values.length : 0);
+  const low = new Int8Array(values.length);
   const scales = new Float32Array(rows);
-  if (planes === 1) {
-    const sums = quantizeOnKernel(values, columns, high, scales);
-    if (typeof sums === "number") refuseNotFinite(values, sums * columns, columns, statistics.rows + sums, name);
-    statistics.maxError = Math.max(statistics.maxError, sums.maxError);
-    statistics.squaredError += sums.squaredError;
-    statistics.outlierRows += sums.outlierRows;
-  } else quantizeTwice(values, columns, high, low, scales, name, statistics);
-  statistics.rows += rows;
-  statistics.elements += values.length;
-  return { high, low, scales };
-}
-
-/** Two planes are for routers, which are small. */
-function quantizeTwice(
-  values: Float32Array,
-  columns: number,
-  high: Int8Array,
-  low: Int8Array,
-  scales: Float32Array,
-  name: string,
-  statistics: RowStatistics,
-): void {
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-  for (let row = 0; row < scales.length; row++) {
+  for (let row = 0; row < rows; row++) {
     const start = row * columns;
     const end = start + columns;
     const largest = largestMagnitude(bits, start, end);
@@ -93,6 +103,9 @@ function quantizeTwice(
     if (scale === 0) flushRow(values, start, end, statistics);
     else roundRowTwice(values, high, low, start, end, scale, largest, statistics);
   }
+  statistics.rows += rows;
+  statistics.elements += values.length;
+  return { high, low, scales };
 }
 
 const magnitude = new Float32Array(1);

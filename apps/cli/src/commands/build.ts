@@ -1,8 +1,8 @@
-import { availableParallelism } from "node:os";
 import { tensorPlan, toHex } from "@s7l/format";
-import { type Checkpoint, openCheckpoint, quantize, quantizeOnThreads } from "@s7l/quantize";
+import { openCheckpoint } from "@s7l/quantize";
 import { formatBytes, formatCount, formatSeconds } from "../quantity.ts";
 import { interruptible, sealArtifact } from "../sealing.ts";
+import { openThreads, SAVE_EVERY, THREADS } from "../threads.ts";
 import { defineVerb } from "../verb.ts";
 import { verdictJson } from "../verdict-lines.ts";
 
@@ -20,29 +20,23 @@ export const build = defineVerb({
       required: true,
       description: "the artifact; it appears when it is whole and verified",
     },
-    threads: {
-      type: "integer",
-      min: 1,
-      max: 256,
-      hint: "N",
-      description:
-        "threads that quantize; the bytes are the same for any number (default: one a core, fewer for a small model)",
-    },
+    threads: THREADS,
+    "save-every": SAVE_EVERY,
   },
-  async run({ args: { checkpoint: folder, out, threads: asked }, report, progress, signal }) {
+  async run({ args: { checkpoint: folder, out, threads: asked, "save-every": seconds }, report, progress, signal }) {
     const started = performance.now();
     const checkpoint = await openCheckpoint(folder);
-    const threads = asked ?? Math.min(availableParallelism(), Math.ceil(bytesOf(checkpoint) / WORTH_A_THREAD));
-    const threaded = threads > 1 ? quantizeOnThreads(checkpoint, folder, threads) : undefined;
+    const source = openThreads(checkpoint, asked);
     try {
-      const weights = threaded ?? quantize(checkpoint);
+      const { weights, concurrency } = source;
       const sealed = await sealArtifact(interruptible(weights, signal), out, {
         report,
         progress,
         signal,
         check: true,
         step: "quantize and seal",
-        concurrency: threads > 1 ? threads + 1 : 1,
+        concurrency,
+        saveEvery: seconds === undefined ? undefined : 1000 * seconds,
         source: checkpoint.identity,
         assertUnchanged: checkpoint.assertUnchanged,
       });
@@ -65,13 +59,8 @@ export const build = defineVerb({
       });
       return 0;
     } finally {
-      await threaded?.close();
+      await source.close();
       await checkpoint.close();
     }
   },
 });
-
-/** Bytes of weights that take longer to quantize than a thread takes to start. */
-const WORTH_A_THREAD = 128 * 2 ** 20;
-
-const bytesOf = ({ tensors }: Checkpoint): number => [...tensors.values()].reduce((sum, { length }) => sum + length, 0);

@@ -8,7 +8,7 @@ import { openCheckpoint, quantize } from "@s7l/quantize";
 import { loadModel } from "@s7l/runtime";
 import { type DemoText, writeText } from "../demo-text.ts";
 import { formatBytes, formatCount, formatSeconds } from "../quantity.ts";
-import { sealArtifact, verifyWhole, watched } from "../sealing.ts";
+import { sealArtifact, verifyWhole } from "../sealing.ts";
 import { type Context, defineVerb } from "../verb.ts";
 import { ruleLines, verdictJson, worthLines } from "../verdict-lines.ts";
 
@@ -105,7 +105,11 @@ async function quantizeModel(out: string, { progress, signal }: DemoContext) {
   const checkpoint = await openCheckpoint(join(home, "checkpoints"));
   try {
     const weights = quantize(checkpoint);
-    await writeWeights(out, watched(weights, "quantize", { progress, signal }), { report: weights.report });
+    await writeWeights(out, weights, {
+      report: weights.report,
+      onProgress: (done, total) => progress.show("quantize", done, total),
+      signal,
+    });
     // Tables of RoPE frequencies are constants, not parameters.
     const plan = tensorPlan(weights.fold).filter(({ dtype }) => dtype !== "u64");
     return {

@@ -9,6 +9,7 @@ import { CliError, refuseUsage } from "../errors.ts";
 import type { ExitCode } from "../exit.ts";
 import { formatBytes, formatSeconds } from "../quantity.ts";
 import { mergeArtifact, sealArtifact } from "../sealing.ts";
+import { SAVE_EVERY } from "../threads.ts";
 import { type Context, defineVerb } from "../verb.ts";
 import { withVocabulary } from "../vocabulary.ts";
 
@@ -45,6 +46,7 @@ export const pack = defineVerb({
       description:
         "seals the K-th of N parts into OUT.parts; /N takes K from the array job (Slurm, Kubernetes, AWS Batch)",
     },
+    "save-every": SAVE_EVERY,
     merge: { type: "boolean", description: "joins the parts in OUT.parts" },
   },
   async run({ args, report, progress, signal }) {
@@ -65,6 +67,7 @@ export const pack = defineVerb({
         check: false,
         step: args.merge ? "merge" : "seal",
         source: identity,
+        saveEvery: args["save-every"] === undefined ? undefined : 1000 * args["save-every"],
       };
       const { root, size, prompts } = await (args.merge ? mergeArtifact : sealArtifact)(source, args.out, settings);
       report.finish({
@@ -86,7 +89,12 @@ async function packShard(
   weights: WeightSource,
   source: Uint8Array,
   shard: Shard,
-  { args: { out }, report, progress, signal }: Context<{ readonly out: string }>,
+  {
+    args: { out, "save-every": seconds },
+    report,
+    progress,
+    signal,
+  }: Context<{ readonly out: string; readonly "save-every": number | undefined }>,
 ): Promise<ExitCode> {
   const name = `part ${shard.number} of ${shard.of}`;
   try {
@@ -94,6 +102,7 @@ async function packShard(
       shard,
       prompts: goldenPrompts(weights),
       source,
+      ...(seconds === undefined ? {} : { saveEvery: 1000 * seconds }),
       onProgress: (done, total) => progress.show(name, done, total),
       signal,
     });

@@ -1,9 +1,10 @@
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { writeWeights } from "@s7l/format/file";
-import { openCheckpoint, quantize as quantizeCheckpoint, type Report } from "@s7l/quantize";
+import { openCheckpoint, type Report, readTensorReport } from "@s7l/quantize";
 import { withFolder } from "../folder.ts";
 import { formatCount, formatSeconds } from "../quantity.ts";
-import { watched } from "../sealing.ts";
+import { openThreads, SAVE_EVERY, THREADS } from "../threads.ts";
 import { defineVerb } from "../verb.ts";
 
 export const quantize = defineVerb({
@@ -23,36 +24,70 @@ export const quantize = defineVerb({
       required: true,
       description: "folder for the weights; made where it is missing",
     },
+    threads: THREADS,
+    "save-every": SAVE_EVERY,
     method: { type: "text", options: ["per_row_int8"], description: "symmetric INT8, one scale a row (the default)" },
   },
-  async run({ args: { checkpoint: trunk, experts, out }, report, progress, signal }) {
+  async run({
+    args: { checkpoint: trunk, experts, out, threads: asked, "save-every": seconds },
+    report,
+    progress,
+    signal,
+  }) {
     const started = performance.now();
     const checkpoint = await openCheckpoint(experts.length > 0 ? { trunk, experts } : trunk);
+    const source = openThreads(checkpoint, asked);
     try {
-      const weights = quantizeCheckpoint(checkpoint);
-      await withFolder(out, async () => {
-        await writeWeights(out, watched(weights, "quantize", { progress, signal }), { report: weights.report });
-        await checkpoint.assertUnchanged();
+      const { weights, concurrency } = source;
+      const reportOf = (tensors: readonly unknown[]): Report => ({
+        family: weights.report().family,
+        tensors: tensors.flatMap((line) => readTensorReport(line) ?? []),
       });
-      const result = weights.report();
+      const { notes, resumed } = await withFolder(out, () =>
+        writeWeights(out, weights, {
+          source: checkpoint.identity,
+          concurrency,
+          ...(seconds === undefined ? {} : { saveEvery: 1000 * seconds }),
+          signal,
+          onProgress: (done, total) => progress.show("quantize", done, total),
+          note: weights.tensorReport,
+          report: reportOf,
+          accept: checkpoint.assertUnchanged,
+        }),
+      );
+      progress.clear();
+      const result = reportOf(notes);
+      const kept = resumed > 0 ? `, ${formatCount(resumed)} of them by an earlier run,` : "";
       report.finish({
         json: { out, ...result },
         brief: out,
         lines: [
           ...tensorLines(result),
           "",
-          `${formatCount(result.tensors.length)} tensors of ${result.family} in ${out} after ${formatSeconds(performance.now() - started)}`,
+          `${formatCount(result.tensors.length)} tensors of ${result.family}${kept} in ${out} after ${formatSeconds(performance.now() - started)}`,
           report.ink.dim(
             `all of them in ${join(out, "report.json")}; next: s7l pack --weights-dir ${out} --out model.s7l`,
           ),
         ],
       });
       return 0;
+    } catch (error) {
+      progress.clear();
+      if (await hasUnfinished(out))
+        report.note(`what is finished lies in ${out}, under a name with a dot; the same command goes on from there`);
+      throw error;
     } finally {
+      progress.clear();
+      await source.close();
       await checkpoint.close();
     }
   },
 });
+
+async function hasUnfinished(folder: string): Promise<boolean> {
+  const names = await readdir(folder).catch(() => []);
+  return names.some((name) => name.startsWith(".weights-"));
+}
 
 /** Lines of a table that fits a screen. */
 const SHOWN = 12;

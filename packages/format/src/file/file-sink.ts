@@ -128,6 +128,7 @@ export async function attemptWrite<T>(path: string, act: () => Promise<T>): Prom
       EROFS: "the file system is read-only",
       ENOSPC: "the disk is full",
       EDQUOT: "the disk quota is used up",
+      EFBIG: "it is larger than a limit of this process (ulimit -f) or of the file system allows",
       EISDIR: "a folder has that name",
     };
     const reason = reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));

@@ -1,5 +1,6 @@
 export { attemptWrite, createFileSink, type FileSink, type FileSinkOptions } from "./file-sink.ts";
 export { type FileSource, openFileSource } from "./file-source.ts";
 export { type FolderCache, openFolderCache } from "./folder-cache.ts";
-export { type OpenWeights, openWeights, type WeightsExtra, writeWeights } from "./weights-folder.ts";
+export { type OpenWeights, openWeights } from "./open-weights.ts";
 export { writeFileWhole } from "./write-file-whole.ts";
+export { type WriteWeightsOptions, type WrittenWeights, writeWeights } from "./write-weights.ts";

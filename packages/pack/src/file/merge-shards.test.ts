@@ -54,6 +54,12 @@ async function flip(file: string, offset: number): Promise<void> {
   await handle.close();
 }
 
+async function zero(file: string, at: number, length: number): Promise<void> {
+  const handle = await open(file, "r+");
+  await handle.write(new Uint8Array(length), 0, length, at);
+  await handle.close();
+}
+
 describe("shards", () => {
   test.each([1, 3, 8])("of %i workers merge to the bytes of one seal, and leave nothing else", async (of) => {
     await sealShards(of);
@@ -98,6 +104,20 @@ describe("shards", () => {
     const again = await sealShard(weights, path, { ...options, shard: { number: 2, of: 3 } });
     expect(again.resumed).toBe(again.tensors - 1);
     expect(await sealShard(weights, path, { ...options, shard: { number: 3, of: 3 } })).toMatchObject({ resumed: 0 });
+    await merge();
+    expect(Buffer.compare(await readFile(path), await whole())).toBe(0);
+  });
+
+  test.each<[string, (file: string, size: number) => Promise<unknown>]>([
+    ["ends in zeros that the disk never got its data for", async (file, size) => zero(file, size - 5000, 5000)],
+    ["is all zeros", async (file, size) => zero(file, 0, size)],
+    ["has a torn tail", async (file, size) => truncate(file, size - 5000)],
+    ["is longer than it was", async (file, size) => zero(file, size, 5000)],
+  ])("are made whole again by their worker where after a loss of power one %s", async (_, lose) => {
+    await sealShards(3);
+    const file = await partFile(3, "bin");
+    await lose(file, (await stat(file)).size);
+    await sealShard(weights, path, { ...options, shard: { number: 3, of: 3 } });
     await merge();
     expect(Buffer.compare(await readFile(path), await whole())).toBe(0);
   });

@@ -5,7 +5,7 @@
 import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { sha256 } from "@s7l/format";
-import { openFileSource } from "@s7l/format/file";
+import { type FileSource, openFileSource } from "@s7l/format/file";
 import type { Config } from "../config.ts";
 import { QuantizeError } from "../errors.ts";
 import { isObject, type JsonObject, parseJsonObject } from "../json.ts";
@@ -15,11 +15,20 @@ import type { VocabularyFiles } from "./vocabulary.ts";
 /** Where a checkpoint is: one folder, or a trunk and its experts in any order. */
 export type CheckpointPath = string | { readonly trunk: string; readonly experts: readonly string[] };
 
+/** A file that tensors are read from. */
+export interface CheckpointFile {
+  readonly path: string;
+  /** Another text when the file is another, or was written to. */
+  readonly identity: string;
+}
+
 /** An open checkpoint. Close it when done; tensors cannot be read after. */
 export interface Checkpoint {
   readonly config: Config;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly files: VocabularyFiles;
+  /** The file that a tensor lies in; undefined where it lies in memory. */
+  readonly fileOf: (tensor: StoredTensor) => CheckpointFile | undefined;
   /** SHA-256 over the files that tensors are read from, as they lie here: another one once a file was written to. */
   readonly identity: Uint8Array;
   /** Throws FormatError `io` where a file changed since it was opened. */
@@ -49,9 +58,13 @@ export async function openCheckpoint(path: CheckpointPath): Promise<Checkpoint> 
       config: { place: "config.json", values: config },
       tensors,
       files: await readVocabularyFiles(trunk),
-      identity: sha256(new TextEncoder().encode(opened.map(({ identity }) => identity).join("\n"))),
+      fileOf: ({ source }) => {
+        const file = opened.find((file) => file.source === source);
+        return file && { path: file.path, identity: file.source.identity };
+      },
+      identity: sha256(new TextEncoder().encode(opened.map(({ source }) => source.identity).join("\n"))),
       assertUnchanged: async () => {
-        for (const file of opened) await file.assertUnchanged();
+        for (const { source } of opened) await source.assertUnchanged();
       },
       close: () => closeAll(opened),
     };
@@ -61,10 +74,13 @@ export async function openCheckpoint(path: CheckpointPath): Promise<Checkpoint> 
   }
 }
 
-type Opened = Awaited<ReturnType<typeof openFileSource>>;
+interface Opened {
+  readonly path: string;
+  readonly source: FileSource;
+}
 
 async function closeAll(opened: readonly Opened[]): Promise<void> {
-  await Promise.all(opened.map((file) => file.close()));
+  await Promise.all(opened.map(({ source }) => source.close()));
 }
 
 function refuse(message: string, at: string, cause?: unknown): never {
@@ -168,8 +184,9 @@ async function openShard(folder: string, name: string, opened: Opened[]): Promis
   if (!(await exists(path)))
     refuse(`${folder} has no ${name} and no index of shards; only safetensors checkpoints can be read`, path);
   // The Hub's cache holds links to its blobs; openFileSource takes no links, so the link is followed here, once.
-  const source = await openFileSource(await realpath(path));
-  opened.push(source);
+  const real = await realpath(path);
+  const source = await openFileSource(real);
+  opened.push({ path: real, source });
   return readSafetensors(source, join(basename(folder), name));
 }
 

@@ -2,7 +2,7 @@ import { memorySource } from "@s7l/format";
 import { expect, test } from "vitest";
 import { encodeSafetensors, type TestTensor } from "../../test/memory-checkpoint.ts";
 import { QuantizeError } from "../errors.ts";
-import { assertFloat, readRows } from "./read.ts";
+import { floatOf, readRows } from "./read.ts";
 import { readSafetensors, type StoredTensor } from "./safetensors.ts";
 import { pick, slice, split, transpose, type View, whole } from "./view.ts";
 
@@ -104,7 +104,7 @@ test.each([
   const size = { I8: 1, F8_E4M3: 1, F64: 8, I32: 4 }[dtype] ?? 1;
   const tensor = await stored({ shape: [1], dtype, values: new Uint8Array(size) });
   const refusal = expect.objectContaining({ code, message: expect.stringMatching(message), at: "t" });
-  expect(() => assertFloat(tensor)).toThrow(refusal);
+  expect(() => floatOf(tensor)).toThrow(refusal);
   await expect(readRows(whole("t", 1), tensor).next()).rejects.toThrow(refusal);
   await expect(readRows(whole("t", 1), tensor).next()).rejects.toBeInstanceOf(QuantizeError);
 });

@@ -5,40 +5,13 @@
 import { readInto } from "@s7l/format";
 import { QuantizeError } from "../errors.ts";
 import type { StoredTensor } from "./safetensors.ts";
+import { bytesOfFloat, decodeFloats, isStoredFloat, type StoredFloat, type Words, wordsOf } from "./stored-float.ts";
 import type { Axis, View } from "./view.ts";
 
-/** Elements of a block that is gathered from many places: 8 MiB of F32, so that each place is worth its read. */
-const BLOCK = 1 << 21;
+/** Elements of a block that is gathered from many places: 4 MiB of F32, so that each place is worth its read. */
+const GATHERED_BLOCK = 1 << 20;
 /** Elements of a block that lies in one piece: 1 MiB of F32, which is still in the cache when it is hashed and rounded. */
 const PACKED_BLOCK = 1 << 18;
-
-type Words = Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
-const DECODERS: Readonly<Record<string, (words: Words) => Float32Array>> = {
-  F32: (words) => new Float32Array(words.buffer, 0, words.length),
-  BF16: (words) => {
-    const bits = new Uint32Array(words.length);
-    for (let i = 0; i < words.length; i++) bits[i] = (words[i] ?? 0) << 16;
-    return new Float32Array(bits.buffer);
-  },
-  F16: (words) => {
-    const values = new Float32Array(words.length);
-    halves ??= Float32Array.from({ length: 1 << 16 }, (_, bits) => halfToFloat(bits));
-    for (let i = 0; i < words.length; i++) values[i] = halves[words[i] ?? 0] ?? 0;
-    return values;
-  },
-};
-
-/** The value of every half, made when the first is needed. */
-let halves: Float32Array | undefined;
-
-/** The value of an IEEE binary16, exactly: every half is a float. */
-function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 0x3ff;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (fraction + 1024) * 2 ** (exponent - 25);
-}
 
 /** Whole rows of a view, in order. */
 export interface RowBlock {
@@ -47,9 +20,9 @@ export interface RowBlock {
   readonly raw: Uint8Array;
 }
 
-/** Refuses a dtype that holds no floats to quantize. */
-export function assertFloat({ name, dtype, file }: StoredTensor): void {
-  if (Object.hasOwn(DECODERS, dtype)) return;
+/** The type of a tensor's floats. Throws QuantizeError where it holds no floats to quantize. */
+export function floatOf({ name, dtype, file }: Pick<StoredTensor, "name" | "dtype" | "file">): StoredFloat {
+  if (isStoredFloat(dtype)) return dtype;
   const quantized = /^(F4|F6_|F8_|I8$|U8$)/.test(dtype);
   throw new QuantizeError(
     quantized ? "unsupported" : "tensor",
@@ -59,39 +32,64 @@ export function assertFloat({ name, dtype, file }: StoredTensor): void {
 }
 
 /**
- * The rows of a view: all its axes but the last, the outermost first. `stored` must have the view's shape; a block has at most `most`
- * elements, but at least a row. The next block is read while the caller works on the one it has, whose memory is used again after.
+ * The rows of a view: all its axes but the last, the outermost first, decoded. `stored` must have the view's shape; a block has at most
+ * `most` elements, but at least a row. The next block is read while the caller works on the one it has, whose memory is used again after.
  */
 export async function* readRows(
   view: View,
   stored: StoredTensor,
   most?: number,
 ): AsyncGenerator<RowBlock, void, undefined> {
-  const decode = DECODERS[stored.dtype];
-  if (!decode) return assertFloat(stored);
-  const blocks = blocksOf(view, most);
-  // Two buffers take turns: one is read while the caller has the other. New ones each time would cost a tenth in collection.
-  let spare: Words | undefined;
-  const start = (): Promise<Words> | undefined => {
+  const type = floatOf(stored);
+  const size = blockElements(view, most) * bytesOfFloat(type);
+  for await (const { raw } of readBlocks(view, stored, [new Uint8Array(size), new Uint8Array(size)])) {
+    yield { raw, values: decodeFloats(type, raw) };
+  }
+}
+
+/** Elements of the longest block of a view: whole rows, at most `most` where one row allows it. */
+export function blockElements(view: View, most?: number): number {
+  const { rows, columns } = matrixOf(view);
+  const wanted = most ?? (isPacked(rows, columns) ? PACKED_BLOCK : GATHERED_BLOCK);
+  return columns.size * Math.max(1, Math.min(Math.floor(wanted / columns.size), rows.size));
+}
+
+/** Rows as stored, at the start of one of two areas. */
+export interface StoredBlock {
+  readonly raw: Uint8Array<ArrayBuffer>;
+  readonly area: 0 | 1;
+}
+
+/**
+ * The rows of a view as they are stored, read into two areas of the caller's that take turns, each as long as `blockElements` says and
+ * aligned to 4 bytes: one is filled while the caller works on the other. New memory each time would cost a tenth in collection.
+ */
+export async function* readBlocks(
+  view: View,
+  stored: StoredTensor,
+  areas: readonly [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>],
+): AsyncGenerator<StoredBlock, void, undefined> {
+  const type = floatOf(stored);
+  const blocks = blocksOf(view, Math.floor(areas[0].length / bytesOfFloat(type)));
+  let area: 0 | 1 = 1;
+  const start = (): Promise<StoredBlock> | undefined => {
     const block = blocks.next();
     if (block.done) return undefined;
-    const into = spare;
-    spare = undefined;
-    return readBlock(stored, block.value, into);
+    area = area === 0 ? 1 : 0;
+    const filled = area;
+    return readBlock(stored, type, block.value, areas[area]).then((raw) => ({ raw, area: filled }));
   };
   let next = start();
   try {
     while (next) {
-      const words = await next;
+      const block: StoredBlock = await next;
       next = start();
       // Whoever waits for it gets the error; that nobody may wait is no defect.
       next?.catch(() => undefined);
-      // The bytes before decoding: F32 is decoded in place, as a view of the same buffer.
-      yield { raw: new Uint8Array(words.buffer, 0, words.byteLength), values: decode(words) };
-      spare = words;
+      yield block;
     }
   } finally {
-    // A caller who leaves early may close the file at once.
+    // A caller who leaves early may close the file at once, or give the areas away.
     await next?.catch(() => undefined);
   }
 }
@@ -106,10 +104,14 @@ interface Block {
 const isPacked = (rows: Axis, columns: Axis): boolean =>
   columns.stride === 1 && (rows.stride === columns.size || rows.size === 1);
 
-function* blocksOf(view: View, asked: number | undefined): Generator<Block, void, undefined> {
-  const columns = view.axes.at(-1) ?? { size: 1, stride: 1 };
-  const rows = view.axes.at(-2) ?? { size: 1, stride: columns.size * columns.stride };
-  const most = asked ?? (isPacked(rows, columns) ? PACKED_BLOCK : BLOCK);
+/** The last two axes of a view. */
+function matrixOf({ axes }: View): { readonly rows: Axis; readonly columns: Axis } {
+  const columns = axes.at(-1) ?? { size: 1, stride: 1 };
+  return { columns, rows: axes.at(-2) ?? { size: 1, stride: columns.size * columns.stride } };
+}
+
+function* blocksOf(view: View, most: number): Generator<Block, void, undefined> {
+  const { rows, columns } = matrixOf(view);
   const blockRows = Math.max(1, Math.floor(most / columns.size));
   for (const base of offsetsOf(view.axes.slice(0, -2), view.offset)) {
     for (let row = 0; row < rows.size; row += blockRows) {
@@ -125,30 +127,38 @@ function* offsetsOf(axes: readonly Axis[], base: number): Generator<number, void
   for (let i = 0; i < axis.size; i++) yield* offsetsOf(inner, base + i * axis.stride);
 }
 
-/** A box of rows and columns, row by row. */
-async function readBlock(stored: StoredTensor, { base, rows, columns }: Block, into?: Words): Promise<Words> {
-  if (isPacked(rows, columns)) return readRun(stored, base, rows.size * columns.size, into);
-
+/** A box of rows and columns, row by row, to the start of an area. */
+async function readBlock(
+  stored: StoredTensor,
+  type: StoredFloat,
+  { base, rows, columns }: Block,
+  area: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const raw = area.subarray(0, rows.size * columns.size * bytesOfFloat(type));
+  if (isPacked(rows, columns)) {
+    await readInto(stored.source, stored.offset + base * bytesOfFloat(type), raw);
+    return raw;
+  }
   // The axis of the larger stride counts runs, the other lies within a run.
   const byRows = rows.stride >= columns.stride;
   const [outer, inner] = byRows ? [rows, columns] : [columns, rows];
   const run = (inner.size - 1) * inner.stride + 1;
   const extent = (outer.size - 1) * outer.stride + run;
+  const out = wordsOf(type, raw);
   if (extent <= 2 * outer.size * run) {
-    return gather(await readRun(stored, base, extent), rows, columns);
+    gather(await readRun(stored, type, base, extent), rows, columns, out);
+    return raw;
   }
-  const runs = allocate(stored, outer.size * run);
-  for (let i = 0; i < outer.size; i++) runs.set(await readRun(stored, base + i * outer.stride, run), i * run);
+  const runs = wordsOf(type, new Uint8Array(outer.size * run * bytesOfFloat(type)));
+  for (let i = 0; i < outer.size; i++) runs.set(await readRun(stored, type, base + i * outer.stride, run), i * run);
   const tight = { size: outer.size, stride: run };
-  return byRows ? gather(runs, tight, columns) : gather(runs, rows, tight);
+  if (byRows) gather(runs, tight, columns, out);
+  else gather(runs, rows, tight, out);
+  return raw;
 }
 
 /** Copies a strided box together, in squares that stay in the cache when it is a transposition. */
-function gather(words: Words, rows: Axis, columns: Axis): Words {
-  const out =
-    words instanceof Uint16Array
-      ? new Uint16Array(rows.size * columns.size)
-      : new Uint32Array(rows.size * columns.size);
+function gather(words: Words, rows: Axis, columns: Axis, out: Words): void {
   const edge = 64;
   for (let top = 0; top < rows.size; top += edge) {
     const bottom = Math.min(top + edge, rows.size);
@@ -159,15 +169,10 @@ function gather(words: Words, rows: Axis, columns: Axis): Words {
       }
     }
   }
-  return out;
 }
 
-const allocate = ({ dtype }: StoredTensor, count: number): Words =>
-  dtype === "F32" ? new Uint32Array(count) : new Uint16Array(count);
-
-async function readRun(stored: StoredTensor, from: number, count: number, into?: Words): Promise<Words> {
-  const words = into && into.length >= count ? into.subarray(0, count) : allocate(stored, count);
-  const bytes = new Uint8Array(words.buffer, 0, words.byteLength);
-  await readInto(stored.source, stored.offset + from * words.BYTES_PER_ELEMENT, bytes);
-  return words;
+async function readRun(stored: StoredTensor, type: StoredFloat, from: number, count: number): Promise<Words> {
+  const bytes = new Uint8Array(count * bytesOfFloat(type));
+  await readInto(stored.source, stored.offset + from * bytesOfFloat(type), bytes);
+  return wordsOf(type, bytes);
 }

@@ -1,0 +1,45 @@
+/** What the verbs that quantize have in common: threads, and notes of what is finished. */
+import { availableParallelism } from "node:os";
+import { type Checkpoint, type QuantizedWeights, quantize, quantizeOnThreads } from "@s7l/quantize";
+
+/** How many threads. */
+export const THREADS = {
+  type: "integer",
+  min: 1,
+  max: 256,
+  hint: "N",
+  description:
+    "threads that quantize; the bytes are the same for any number (default: one a core, fewer for a small model)",
+} as const;
+
+/** How often a run notes what it has finished. */
+export const SAVE_EVERY = {
+  type: "integer",
+  min: 0,
+  max: 3600,
+  hint: "SECONDS",
+  description: "between two notes of what is finished, from which a run that was killed is gone on with (default: 5)",
+} as const;
+
+/** Bytes of weights that take longer to quantize than a thread takes to start. */
+const WORTH_A_THREAD = 128 * 2 ** 20;
+/** More threads than this wait for the one that hashes and writes what they make. */
+const MOST_UNASKED = 8;
+
+/** Weights, and how many of their spans are best read at once. */
+export interface Threads {
+  readonly weights: QuantizedWeights;
+  readonly concurrency: number;
+  close(): Promise<void>;
+}
+
+/** Quantizes a checkpoint on as many threads as were asked for, or as it is worth. Close them when done. */
+export function openThreads(checkpoint: Checkpoint, asked: number | undefined): Threads {
+  const threads =
+    asked ?? Math.min(availableParallelism(), MOST_UNASKED, Math.ceil(bytesOf(checkpoint) / WORTH_A_THREAD));
+  if (threads <= 1) return { weights: quantize(checkpoint), concurrency: 1, close: async () => {} };
+  const weights = quantizeOnThreads(checkpoint, threads);
+  return { weights, concurrency: threads + 1, close: weights.close };
+}
+
+const bytesOf = ({ tensors }: Checkpoint): number => [...tensors.values()].reduce((sum, { length }) => sum + length, 0);
