@@ -15,6 +15,14 @@ export function sumLanes(v: v128): i32 {
   return i32x4.extract_lane(a, 0) + i32x4.extract_lane(a, 1);
 }
 
+/** Sums of the four lanes of each of four vectors, side by side. */
+@inline
+export function sumRows4(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = i32x4.add(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(a, b, 2, 6, 3, 7));
+  const cd = i32x4.add(i32x4.shuffle(c, d, 0, 4, 1, 5), i32x4.shuffle(c, d, 2, 6, 3, 7));
+  return i32x4.add(i32x4.shuffle(ab, cd, 0, 1, 4, 5), i32x4.shuffle(ab, cd, 2, 3, 6, 7));
+}
+
 /** 2^(s-1) in both 64-bit lanes, 0 for s = 0: what {@link mulShift4} adds before it shifts. */
 @inline
 export function halfOf(s: i32): v128 {

@@ -147,6 +147,6 @@ export function allocateArena(
 /** Bytes of one token's sines and cosines. */
 const rotationBytes = ({ pairs }: RotationStep): number => up(pairs, 4) * 8;
 
-/** Enough for two padded heads, sums of values, a joined row, a row of values, and a router's scores. */
+/** Enough for the records and sums of a group of queries, a joined row, a row of values, and a router's scores. */
 const scratchBytes = (sizes: Sizes): number =>
-  4096 + 16 * sizes.headPad + 4 * up(sizes.mixed, 32) + 4 * up(sizes.values, 32) + 48 * sizes.experts;
+  4096 + 64 * sizes.headPad + 4 * up(sizes.mixed, 32) + 4 * up(sizes.values, 32) + 48 * sizes.experts;

@@ -64,7 +64,7 @@ async function both({ keySize, sizes, spread, scale }: Case, seed: number) {
   kernels.prepareQueries(attention, place(query), 1, 0, q, exponents, scratch, 0, 1);
   const out = heap.allocate(VALUE * 4);
   const info = heap.allocate(8);
-  const scores = heap.allocate((SLOTS + 64) * 4);
+  const scores = heap.allocate(8 * (SLOTS + 64) * 4);
   kernels.attend(attention, q, exponents, 1, table, SLOTS - 1, out, info, scores, scratch, 0, 1);
   const words = heap.i32;
   return {

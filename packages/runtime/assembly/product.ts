@@ -1,0 +1,50 @@
+/**
+ * What every matrix product shares: the bound that lets sums stay in 32 bits, the shift of a token, and its head.
+ *
+ * A sum never passes 127 · l1, so where that fits in 32 bits (practically always) one pass of wrapping i32 lanes is exact;
+ * else rows are summed in pieces of 2,048, which 127 · 8192 · 2048 < 2^31 allows, into 64 bits.
+ */
+import { bits64 } from "./integer";
+import { field, head, row } from "./memory";
+
+/** The largest l1 whose sums fit in 32 bits. */
+export const FAST_L1: i32 = 16909320; // floor((2^31 - 1) / 127)
+
+/** Where this thread may write what it prepares for a product. */
+export let workspace: usize = 0;
+
+/** Tells where: 2 bytes a column of the widest matrix for each token of a chunk, and for no fewer than four. */
+export function setWorkspace(at: usize): void {
+  workspace = at;
+}
+
+/** The right shift that makes every row's result fit in 30 bits. */
+@inline
+export function resultShift(bound: i64, l1: i32, multiplierBits: i32): i32 {
+  return max(0, bits64(bound * <i64>l1) + multiplierBits - 30);
+}
+
+/** A token's shift by this map. */
+@inline
+export function shiftOf(map: usize, x: usize, t: i32): i32 {
+  return resultShift(127, load<i32>(head(x, t), 4), field(map, 4));
+}
+
+/** Writes the head of a result, and zeroes the row's padding where this part has its last rows. */
+@inline
+export function finish(map: usize, x: usize, y: usize, t: i32, s: i32, or: i32, to: i32, part: i32): void {
+  const out = head(y, t);
+  store<i32>(out, load<i32>(head(x, t)) + field(map, 5) + s);
+  store<i32>(out + (<usize>part << 2), or, 4);
+  if (to == field(map, 6)) {
+    const end = row(y, t, 4) + (<usize>to << 2);
+    memory.fill(end, 0, (<usize>((to + 7) & ~7) - <usize>to) << 2);
+  }
+}
+
+/** Adds to what this part left in a result's head. */
+@inline
+export function addOr(y: usize, t: i32, or: i32, part: i32): void {
+  const at = head(y, t) + (<usize>part << 2);
+  store<i32>(at, load<i32>(at, 4) | or, 4);
+}
