@@ -22,14 +22,22 @@ beforeAll(async () => {
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "s7l-"));
   path = join(folder, "model.s7l");
-  await writeFile(path, artifact);
-  source = await openFileSource(path);
+  source = await freshSource();
 });
 
 afterEach(async () => {
   await source.close();
   await rm(folder, { recursive: true });
 });
+
+/** The artifact's file as it was, of a time in whole seconds, which can be set back exactly. */
+async function freshSource(): Promise<FileSource> {
+  await writeFile(path, artifact);
+  await utimes(path, 1_700_000_000, 1_700_000_000);
+  // Times have the grain of the kernel's clock, some milliseconds.
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  return openFileSource(path);
+}
 
 /** Flips a bit in place and sets the time back, as whoever wants to go unnoticed does. */
 async function rewrite(at: number): Promise<void> {
@@ -80,10 +88,7 @@ describe("a file that changes while it is verified", () => {
     expect(await outcome(() => verify(whole))).toBe("accepted");
     for (const reads of [0, 1, 2, Math.floor(whole.reads() / 2), whole.reads() - 1]) {
       await source.close();
-      await writeFile(path, artifact);
-      source = await openFileSource(path);
-      // Times have the grain of the kernel's clock, some milliseconds.
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      source = await freshSource();
       const late = changedAfter(reads, change);
       expect(await outcome(() => verify(late, { expectedRoot })), `after ${reads} reads`).not.toBe("accepted");
     }
