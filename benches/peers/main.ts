@@ -52,8 +52,15 @@ async function compare(shape: string, threads: string): Promise<void> {
     if (entrant) ours.push(entrant);
   }
   const everybody = peer ? [peer, ...ours] : ours;
-  for (let round = 0; round < Number(values.rounds); round++)
-    for (const entrant of everybody) entrant.turns.push(await entrant.contestant.turn());
+  for (let round = 1; round <= Number(values.rounds); round++) {
+    const rates: string[] = [];
+    for (const { name, contestant, turns } of everybody) {
+      const turn = await contestant.turn();
+      turns.push(turn);
+      rates.push(`${name} ${(PREFILL / turn.prefill).toFixed(1)} / ${(DECODE / turn.decode).toFixed(1)}`);
+    }
+    console.log(`  round ${round}: ${rates.join(", ")}`);
+  }
   for (const entrant of everybody) {
     entrant.contestant.leave();
     console.log(`${entrant.name.padEnd(14)} ${row("prefill", entrant, peer)}${row("decode", entrant, peer)}`);

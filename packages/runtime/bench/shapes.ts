@@ -96,10 +96,8 @@ export function randomSource(fold: Fold): TensorReader {
         state ^= state << 13;
         state ^= state >>> 17;
         state ^= state << 5;
-        words[i] = state & 0x7f7f7f7f;
+        words[i] = (state & 0x7e7f7e7f) ^ 0xff00ff00; // bytes of 0 to 127 and of -127 to -1 in turns
       }
-      const bytes = new Int8Array(target.buffer, target.byteOffset, layout.scales);
-      for (let i = 1; i < bytes.length; i += 2) bytes[i] = -(bytes[i] ?? 0);
       for (let r = 0; r < rows; r++) view.setFloat32(layout.scales + r * 4, 1 / (74 * Math.sqrt(columns)), true);
     }
   };
