@@ -59,6 +59,8 @@ export interface Verification {
   readonly root: string | undefined;
   /** V0 to V7, in order. The broken one has a code of its own; those that rest on it say `not-reached`. */
   readonly rules: readonly RuleVerdict[];
+  /** The verdict on the one rule that is broken, if one is. */
+  readonly broken?: RuleVerdict & { readonly ok: false };
   /** `whole`: every byte was checked. `partial`: all that was asked for. `broken`: a rule is. */
   readonly integrity: "whole" | "partial" | "broken";
   /**
@@ -208,10 +210,13 @@ function verdict(
 ): Verification {
   const coverage = front?.artifact.coverage() ?? { chunks: 0, total: 0 };
   const ok = error === undefined && signature?.ok !== false;
+  const rules = ledger.verdicts();
+  const broken = rules.find((rule) => !rule.ok && rule.code !== "not-reached");
   return {
     ok,
     root: front && toHex(front.artifact.root),
-    rules: ledger.verdicts(),
+    rules,
+    ...(broken && !broken.ok ? { broken } : {}),
     integrity: error ? "broken" : coverage.chunks === coverage.total ? "whole" : "partial",
     authenticity: authenticityOf(options, signature, error),
     ...(signature ? { signature } : {}),

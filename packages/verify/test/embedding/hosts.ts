@@ -44,6 +44,16 @@ export const HOSTS: readonly Host[] = [
     start: ({ bundle }) =>
       run(process.execPath, ["--input-type=module", "-e", BARE.replace("PLACE", JSON.stringify(bundle))]),
   },
+  ...["22", "24"].map((line): Host => {
+    // The npm package `node` at a version of its own: `test:hosts` names where they are.
+    const command = process.env[`S7L_NODE_${line}`] ?? "";
+    return {
+      name: `Node ${line}`,
+      installed: command !== "" && found(command) !== undefined,
+      reports: 1,
+      start: ({ bundle }) => run(command, [bundle]),
+    };
+  }),
   {
     name: "Deno",
     installed: deno !== undefined,

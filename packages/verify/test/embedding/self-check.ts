@@ -13,7 +13,8 @@ import {
   prove,
   verify,
 } from "@s7l/verify";
-import { readPublicKey, signedBy } from "@s7l/verify/signature";
+import { publicKeyPem, readPublicKey, SignatureError, signedBy } from "@s7l/verify/signature";
+import { encryptedKeyPem, generateKey, readPrivateKey, sign } from "@s7l/verify/signing";
 
 /** What the server tells of the artifact at `model.s7l`. */
 export interface Facts {
@@ -32,6 +33,9 @@ export interface Findings {
   readonly broken: string;
   readonly otherRoot: string;
   readonly unsigned: string;
+  /** By keys that this host made, and wrote and read under a password. */
+  readonly signed: string;
+  readonly otherPassword: string;
 }
 
 export const EXPECTED: Findings = {
@@ -43,6 +47,8 @@ export const EXPECTED: Findings = {
   broken: "V3 chunk",
   otherRoot: "V7 root-unexpected",
   unsigned: "refused signature-missing",
+  signed: "p256 signed, ed25519 signed, another's refused key-other",
+  otherPassword: "key-password",
 };
 
 const NAME = "expert1.layer0.ffn.fc1.weight";
@@ -80,7 +86,10 @@ export async function selfCheck(base: string): Promise<Findings> {
   const broken = await verify(await openHttpSource(`${base}/broken.s7l`));
   const otherRoot = await verify(await openHttpSource(address), { expectedRoot: "0".repeat(64) });
   const unsigned = await verify(await openHttpSource(address), { expectedRoot, requireSignature: true });
+  const { signed, otherPassword } = await signAndCheck(opened.size, opened.root, address);
   return {
+    signed,
+    otherPassword,
     whole: `${whole.ok ? "ok" : "refused"} ${whole.integrity} ${whole.authenticity}`,
     expert: `${expert.ok ? "ok" : "refused"} ${expert.integrity} ${expert.authenticity}`,
     lazily: `${isVerifiedArtifact(opened) ? "genuine" : "forged"} ${opened.coverage().chunks} chunks`,
@@ -90,6 +99,31 @@ export async function selfCheck(base: string): Promise<Findings> {
     otherRoot: brokenRule(otherRoot),
     unsigned: `${unsigned.authenticity} ${unsigned.signature?.ok === false ? unsigned.signature.code : "?"}`,
   };
+}
+
+const PASSWORD = "corrèct horse";
+
+/** Signs with each kind of key, after it has been through an encrypted file, and has its signature checked. */
+async function signAndCheck(size: number, root: Uint8Array, address: string) {
+  // The digest of the file is for the stock tool; what is checked here is the root in the signature.
+  const artifact = { root, size, name: "model.s7l", digest: async () => new Uint8Array(32) };
+  const verdictOn = async (signature: Uint8Array, pem: string) => {
+    const checked = signedBy({ signature, key: readPublicKey(pem) });
+    return verify(await openHttpSource(address), { signature: checked, expert: 1 });
+  };
+  const said: string[] = [];
+  for (const kind of ["p256", "ed25519"] as const) {
+    const key = await readPrivateKey(await encryptedKeyPem(generateKey(kind), PASSWORD), PASSWORD);
+    const { authenticity } = await verdictOn(await sign(artifact, { key }), publicKeyPem(key.public));
+    said.push(`${kind} ${authenticity}`);
+  }
+  const key = generateKey("p256");
+  const other = await verdictOn(await sign(artifact, { key }), publicKeyPem(generateKey("p256").public));
+  const code = other.signature?.ok === false ? other.signature.code : "?";
+  said.push(`another's ${other.authenticity} ${code}`);
+  const refusal: unknown = await readPrivateKey(await encryptedKeyPem(key, PASSWORD), "other").catch((error) => error);
+  const otherPassword = refusal instanceof SignatureError ? refusal.code : String(refusal);
+  return { signed: said.join(", "), otherPassword };
 }
 
 /** The browser's own file system where there is one. */

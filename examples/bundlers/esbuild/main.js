@@ -1,0 +1,20 @@
+// Verifies the model beside the page, then runs it: nothing but what `verify` gives can be loaded.
+import { blobSource } from "@s7l/format";
+import { loadModel, openSession, replayGolden, STX } from "@s7l/runtime";
+import { verify } from "@s7l/verify";
+
+const { searchParams } = new URL(location.href);
+const shown = document.querySelector("#verdict");
+const response = await fetch("model.s7l");
+const expectedRoot = searchParams.get("root");
+const { artifact, broken } = await verify(blobSource(await response.blob()), { expectedRoot, replay: replayGolden });
+if (artifact) {
+  const session = openSession(await loadModel(artifact));
+  let text = "";
+  for await (const step of session.begin(STX).generate(searchParams.get("prompt"), { maxTokens: 12 }))
+    text += step.text;
+  session.close();
+  shown.textContent = `wrote ${text}`;
+} else {
+  shown.textContent = `refused: ${broken.code}`;
+}
