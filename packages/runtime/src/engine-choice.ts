@@ -1,6 +1,5 @@
 /** Which engine runs an artifact. Every choice gives the same bits. */
 
-import { spanLayout, tensorPlan } from "@s7l/format";
 import type { VerifiedArtifact } from "@s7l/verify";
 import { bestEngine } from "./engine/host.ts";
 import { hostThreads } from "./engine/thread.ts";
@@ -9,6 +8,7 @@ import type { Engine, EngineName } from "./engine.ts";
 import { RuntimeError } from "./errors.ts";
 import { createInterpreter } from "./reference/interpreter.ts";
 import { readFoldWeights } from "./reference/weights.ts";
+import { weightBytes } from "./weight-bytes.ts";
 
 /** Weights that one core's cache holds: to share them out costs more than it saves. */
 const SMALL = 16 << 20;
@@ -36,6 +36,5 @@ export async function chooseEngine(
 }
 
 function usualThreads({ fold }: VerifiedArtifact): number {
-  const bytes = tensorPlan(fold).reduce((sum, tensor) => sum + spanLayout(tensor).size, 0);
-  return bytes <= SMALL ? 1 : Math.min(MAX_AUTO, hostThreads());
+  return weightBytes(fold) <= SMALL ? 1 : Math.min(MAX_AUTO, hostThreads());
 }

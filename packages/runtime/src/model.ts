@@ -51,8 +51,7 @@ const machines = new WeakMap<Model, Machine>();
  * that cannot be read; and VerifyError where a tensor is not what was sealed.
  */
 export async function loadModel(artifact: VerifiedArtifact, options: LoadOptions = {}): Promise<Model> {
-  if (!isVerifiedArtifact(artifact))
-    throw new RuntimeError("unverified", "this is no verified artifact: pass what verify or openVerified returns");
+  if (!isVerifiedArtifact(artifact)) throw notVerified();
   const { vocabulary } = artifact; // a copy at each call, tokenizer.json and all
   const tokenizer = openTokenizer(vocabulary, artifact.fold.vocab);
   const routes = artifact.lexical && lexicalRoutes(artifact.lexical, tokenizer);
@@ -70,6 +69,9 @@ export async function loadModel(artifact: VerifiedArtifact, options: LoadOptions
   machines.set(model, { engine, routes });
   return model;
 }
+
+export const notVerified = (): RuntimeError =>
+  new RuntimeError("unverified", "this is no verified artifact: pass what verify or openVerified returns");
 
 /** The engine behind a model; for sessions only (not exported by the index). */
 export function machineOf(model: Model): Machine {

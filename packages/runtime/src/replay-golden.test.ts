@@ -24,6 +24,14 @@ describe.each(TINY_KINDS)("the golden prompts of %s", (kind: TinyKind) => {
     expect(result.ok).toBe(true);
   });
 
+  test("are the same where the model is read a layer at a time", async () => {
+    const weights = tinyWeights(kind);
+    const artifact = await openVerified(memorySource(await sealBytes(weights, goldenPrompts(weights))));
+    const prompts = artifact.golden.map(({ ids }) => ids);
+    const digests = await replayGolden(artifact, prompts, { holdUpTo: 0 });
+    expect(digests).toEqual(artifact.golden.map(({ digest }) => digest));
+  });
+
   test("tell other weights apart, and one unit of one weight", async () => {
     const weights = tinyWeights(kind);
     const prompts = goldenPrompts(weights);

@@ -1,13 +1,16 @@
 /** Golden prompts: which to seal, and how a verifier replays them. */
 import { encodeCanonical, type LexicalTable, MAX_PROMPT_IDS, sha256, type WeightSource } from "@s7l/format";
-import type { Prompts, VerifiedArtifact } from "@s7l/verify";
+import { isVerifiedArtifact, type Prompts, type VerifiedArtifact } from "@s7l/verify";
+import { bestEngine } from "./engine/host.ts";
+import { runStreamed } from "./engine/streamed.ts";
 import { RuntimeError } from "./errors.ts";
-import { STX } from "./gate.ts";
+import { passGate, STX } from "./gate.ts";
 import { turns } from "./generate.ts";
 import { createLogitsDigest } from "./logits-digest.ts";
-import { type LoadOptions, loadModel, type Model } from "./model.ts";
+import { type LoadOptions, loadModel, type Model, notVerified } from "./model.ts";
 import { openSession } from "./session.ts";
 import { openTokenizer } from "./tokenizer.ts";
+import { weightBytes } from "./weight-bytes.ts";
 
 /** Ids a prompt and prompts in all: a few dozen positions, so that replay is cheap for a large model too. */
 const LENGTH = 16;
@@ -70,11 +73,43 @@ export async function replayPrompts(model: Model, prompts: Prompts, signal?: Abo
   return digests;
 }
 
+export interface ReplayOptions extends LoadOptions {
+  readonly signal?: AbortSignal;
+  /**
+   * Bytes of weights up to which the model is held whole while it is replayed. A larger one is read a layer at a time, with the
+   * same bits and the memory of its largest layer. Default: 128 MiB.
+   */
+  readonly holdUpTo?: number;
+}
+
+const HOLD = 128 << 20;
+
 /** Loads an artifact and replays prompts: what `verify(source, { replay: replayGolden })` and `seal` want. */
 export async function replayGolden(
   artifact: VerifiedArtifact,
   prompts: Prompts,
-  options?: LoadOptions & { readonly signal?: AbortSignal },
+  options: ReplayOptions = {},
 ): Promise<Uint8Array[]> {
-  return replayPrompts(await loadModel(artifact, options), prompts, options?.signal);
+  const { holdUpTo = HOLD, signal } = options;
+  const streamed = weightBytes(artifact.fold) > holdUpTo ? await replayStreamed(artifact, prompts, options) : undefined;
+  return streamed ?? replayPrompts(await loadModel(artifact, options), prompts, signal);
+}
+
+/** Undefined where the wanted engine or the prompts need the model to be held. */
+async function replayStreamed(
+  artifact: VerifiedArtifact,
+  prompts: Prompts,
+  { engine = "auto", signal }: ReplayOptions,
+): Promise<Uint8Array[] | undefined> {
+  if (!isVerifiedArtifact(artifact)) throw notVerified();
+  const name = engine === "auto" ? await bestEngine() : engine;
+  const { gate, policy, fold } = artifact;
+  const fits = (ids: readonly number[]) =>
+    ids.length > 0 &&
+    ids.length <= policy.maxContext &&
+    ids.every((id) => Number.isInteger(id) && id >= 0 && id < fold.vocab);
+  if (name === "interpreter" || !prompts.every(fits)) return undefined;
+  passGate(STX, gate, policy);
+  const logits = await runStreamed(artifact, name, prompts, signal);
+  return logits?.map((rows) => createLogitsDigest().update(rows));
 }

@@ -78,6 +78,17 @@ export class Heap {
     else this.#free.set(size, [address]);
   }
 
+  /** Takes back all that was allocated since {@link size} was `mark`, and zeroes it. */
+  release(mark: number): void {
+    this.bytes(mark, this.#top - mark).fill(0);
+    this.#top = mark;
+    for (const [size, addresses] of this.#free)
+      this.#free.set(
+        size,
+        addresses.filter((address) => address < mark),
+      );
+  }
+
   /** Places a record of words. */
   record(words: readonly number[]): number {
     const address = this.allocate(words.length * 4);

@@ -116,6 +116,8 @@ export interface StackStep {
   /** Which of the sequence's cache lengths is this stack's. */
   readonly length: number;
   readonly layers: readonly LayerStep[];
+  /** Layers of the stack before these: none, but where a program is one layer alone. */
+  readonly from: number;
   readonly rotations: readonly RotationStep[];
   readonly width: number;
 }
@@ -181,10 +183,13 @@ export function buildProgram(
   tensors: ReadonlyMap<string, PlacedTensor>,
   rowSums: boolean,
 ): Program {
-  return new Builder(heap, kernels, tensors, rowSums).program(fold);
+  return new ProgramBuilder(heap, kernels, tensors, rowSums).program(fold);
 }
 
-class Builder {
+/** A part of a program: what is not built of it is never walked. */
+const NOTHING: MapStep = { record: 0, rows: 0, columns: 0, biased: false };
+
+export class ProgramBuilder {
   readonly #heap: Heap;
   readonly #kernels: Kernels;
   readonly #tensors: ReadonlyMap<string, PlacedTensor>;
@@ -220,6 +225,7 @@ class Builder {
     this.#tensors = tensors;
   }
 
+  /** The whole fold; all of its tensors must be placed. */
   program(fold: Fold): Program {
     const embedding = this.map({ tensor: fold.embedding }, {});
     this.grow("residual", fold.width);
@@ -231,15 +237,42 @@ class Builder {
       this.grow("residual", width);
       return step;
     });
+    const head = fold.head.kind === "tied" ? embedding : this.map(fold.head.linear, {});
+    return this.#part({ embedding, stages, headNorm: this.norm(fold.head.norm, {}), head });
+  }
+
+  /** The embedding alone. */
+  embedding({ embedding }: Fold): Program {
+    return this.#part({ embedding: this.map({ tensor: embedding }, {}) });
+  }
+
+  /** One layer of a stack alone. */
+  layerAlone(stack: Stack, width: number, layer: number): Program {
+    return this.#part({ stages: [{ kind: "layers", stack: this.stack(stack, width, {}, layer) }] });
+  }
+
+  /** One stage alone. */
+  stageAlone(stage: Stage, width: number): Program {
+    return this.#part({ stages: [this.stage(stage, width)] });
+  }
+
+  /** The head alone. */
+  head({ head, embedding }: Fold): Program {
+    const map = head.kind === "tied" ? this.map({ tensor: embedding }, {}) : this.map(head.linear, {});
+    return this.#part({ headNorm: this.norm(head.norm, {}), head: map });
+  }
+
+  #part(built: Partial<Program>): Program {
     return {
-      embedding,
-      stages,
-      headNorm: this.norm(fold.head.norm, {}),
-      head: fold.head.kind === "tied" ? embedding : this.map(fold.head.linear, {}),
+      embedding: NOTHING,
+      stages: [],
+      headNorm: undefined,
+      head: NOTHING,
       rotations: this.#rotations,
       pageBytes: this.#pageBytes,
       stacks: this.#stacks,
       sizes: this.#sizes,
+      ...built,
     };
   }
 
@@ -265,14 +298,17 @@ class Builder {
     }
   }
 
-  stack(stack: Stack, width: number, scope: Scope): StackStep {
-    const layers = stack.order.map((kind, layer) => {
+  /** A stack, or one layer of it. */
+  stack(stack: Stack, width: number, scope: Scope, only?: number): StackStep {
+    const from = only ?? 0;
+    const layers = stack.order.slice(from, only === undefined ? undefined : only + 1).map((kind, i) => {
+      const layer = from + i;
       const found = stack.kinds[kind];
       if (!found) throw new S7lError("fold", `layer ${layer} is of kind ${kind}, which the fold does not have`);
       return this.layer(found, width, { ...scope, layer });
     });
     const rotations = [...new Set(layers.flatMap(({ attention }) => attention.rotation ?? []))];
-    const step: StackStep = { length: this.#stacks.length, layers, rotations, width };
+    const step: StackStep = { length: this.#stacks.length, layers, from, rotations, width };
     this.#stacks.push(step);
     return step;
   }

@@ -63,13 +63,13 @@ function placedBytes(tensor: PlannedTensor): number {
   }
 }
 
-/** Reads every tensor of the fold into the heap, in sealed order. */
+/** Reads tensors of the fold into the heap, in sealed order. Default: all. */
 export async function placeTensors(
   heap: Heap,
   kernels: Kernels,
   source: TensorReader,
+  plan: readonly PlannedTensor[] = tensorPlan(source.fold),
 ): Promise<ReadonlyMap<string, PlacedTensor>> {
-  const plan = tensorPlan(source.fold);
   heap.reserve(plan.reduce((sum, tensor) => sum + placedBytes(tensor) + 64, 0));
   const placed = new Map<string, PlacedTensor>();
   for (const tensor of plan) placed.set(tensor.name, await placeTensor(heap, kernels, source, tensor));

@@ -61,13 +61,23 @@ export class Walker {
   }
 
   /** From ids to the stream after the last stage. */
-  run({ tokens, directory, scores, groups }: Chunk): void {
-    const { embedding, stages } = this.#program;
-    const { ids, stream, activation, positions } = this.#arena;
+  run(chunk: Chunk): void {
+    this.embed(chunk);
+    this.stages(chunk);
+  }
+
+  /** Ids to their rows in the stream. */
+  embed({ tokens }: Chunk): void {
+    const { ids, stream } = this.#arena;
+    this.#kernels.embed(this.#program.embedding.record, ids, tokens, stream, this.#part, this.#parts);
+  }
+
+  /** The stream through every stage of the program. */
+  stages({ tokens, directory, scores, groups }: Chunk): void {
+    const { stream, activation, positions } = this.#arena;
     this.#directory = directory;
     this.#scores = scores[this.#part] ?? 0;
-    this.#kernels.embed(embedding.record, ids, tokens, stream, this.#part, this.#parts);
-    for (const stage of stages) {
+    for (const stage of this.#program.stages) {
       switch (stage.kind) {
         case "layers":
           this.#stack(stage.stack, stream, positions, tokens);
@@ -135,7 +145,7 @@ export class Walker {
     }
     const first = this.#words()[this.#directory / 4 + stack.length] ?? 0;
     stack.layers.forEach((layer, i) => {
-      this.#layer(layer, stream, stack.width, tokens, first, i === 0);
+      this.#layer(layer, stream, stack.width, tokens, first, stack.from + i === 0);
     });
   }
 
