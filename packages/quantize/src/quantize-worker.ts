@@ -34,7 +34,7 @@ export type QuantizeReply =
   | { readonly kind: "format"; readonly code: FormatErrorCode; readonly message: string; readonly at?: string }
   | { readonly kind: "failed"; readonly message: string };
 
-/** Pieces given and not yet taken: a block of rows each, a quarter of a MiB. */
+/** Pieces given and not yet taken: a block of rows each, half a MiB at most, or two where it was gathered. */
 const AHEAD = 4;
 
 if (parentPort) {

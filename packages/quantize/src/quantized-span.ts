@@ -60,7 +60,7 @@ async function* matrixSpan(
   const layout = spanLayout(tensor);
   const scales = new Float32Array(rows);
   const type = floatOf(stored);
-  const kernel = takeKernel(type, blockElements(view), columns);
+  const kernel = takeKernel(type, blockElements(view, type), columns);
   try {
     for await (const { raw, area } of readBlocks(view, stored, kernel.inputs)) {
       hash.update(raw);

@@ -8,10 +8,10 @@ import type { StoredTensor } from "./safetensors.ts";
 import { bytesOfFloat, decodeFloats, isStoredFloat, type StoredFloat, type Words, wordsOf } from "./stored-float.ts";
 import type { Axis, View } from "./view.ts";
 
-/** Elements of a block that is gathered from many places: 4 MiB of F32, so that each place is worth its read. */
-const GATHERED_BLOCK = 1 << 20;
-/** Elements of a block that lies in one piece: 1 MiB of F32, which is still in the cache when it is hashed and rounded. */
-const PACKED_BLOCK = 1 << 18;
+/** Bytes of a block that is gathered from many places: each place is to be worth its read. */
+const GATHERED_BLOCK = 1 << 22;
+/** Bytes of a block that lies in one piece: still in the cache when it is hashed and rounded. */
+const PACKED_BLOCK = 1 << 20;
 
 /** Whole rows of a view, in order. */
 export interface RowBlock {
@@ -41,16 +41,16 @@ export async function* readRows(
   most?: number,
 ): AsyncGenerator<RowBlock, void, undefined> {
   const type = floatOf(stored);
-  const size = blockElements(view, most) * bytesOfFloat(type);
+  const size = blockElements(view, type, most) * bytesOfFloat(type);
   for await (const { raw } of readBlocks(view, stored, [new Uint8Array(size), new Uint8Array(size)])) {
     yield { raw, values: decodeFloats(type, raw) };
   }
 }
 
 /** Elements of the longest block of a view: whole rows, at most `most` where one row allows it. */
-export function blockElements(view: View, most?: number): number {
+export function blockElements(view: View, type: StoredFloat, most?: number): number {
   const { rows, columns } = matrixOf(view);
-  const wanted = most ?? (isPacked(rows, columns) ? PACKED_BLOCK : GATHERED_BLOCK);
+  const wanted = most ?? (isPacked(rows, columns) ? PACKED_BLOCK : GATHERED_BLOCK) / bytesOfFloat(type);
   return columns.size * Math.max(1, Math.min(Math.floor(wanted / columns.size), rows.size));
 }
 
