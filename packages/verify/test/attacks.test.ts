@@ -3,15 +3,17 @@ import { memorySource, readHeader } from "@s7l/format";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type RuleVerdict, type Verification, verify } from "../src/index.ts";
 import { replay, sealTiny } from "./seal-tiny.ts";
+import { sealWide } from "./seal-wide.ts";
 
-const artifacts = new Map<TinyKind, Uint8Array>();
+const artifacts = new Map<TinyKind | "wide", Uint8Array>();
 
 beforeAll(async () => {
   for (const kind of TINY_KINDS) artifacts.set(kind, await sealTiny(kind));
+  artifacts.set("wide", await sealWide());
 });
 
 /** The artifact that an attack is made for. */
-function fixtureOf(kind: TinyKind = "experts"): Uint8Array {
+function fixtureOf(kind: TinyKind | "wide" = "experts"): Uint8Array {
   const artifact = artifacts.get(kind);
   if (!artifact) throw new Error(`no fixture ${kind}`);
   return artifact;
