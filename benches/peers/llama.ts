@@ -12,7 +12,7 @@ interface NodeLlamaCpp {
     readonly logLevel: "error";
   }): Promise<{
     readonly systemInfo: string;
-    loadModel(options: { readonly modelPath: string }): Promise<{
+    loadModel(options: { readonly modelPath: string; readonly useMmap: false }): Promise<{
       createContext(options: {
         readonly contextSize: number;
         readonly batchSize: number;
@@ -39,7 +39,8 @@ const [, , modelPath = "", threads = "1"] = process.argv;
 await takePart(async () => {
   const { getLlama }: NodeLlamaCpp = await import(NAME);
   const llama = await getLlama({ gpu: false, build: "never", skipDownload: true, logLevel: "error" });
-  const model = await llama.loadModel({ modelPath });
+  // Into memory of its own, as ours: a mapped file has small pages, and the system may take them away between turns.
+  const model = await llama.loadModel({ modelPath, useMmap: false });
   const context = await model.createContext({
     contextSize: 1024,
     batchSize: 512,
