@@ -6,6 +6,10 @@ import { patternFault } from "./pattern-cost.ts";
 import { readSpelling } from "./token-spelling.ts";
 import type { TokenTable } from "./tokenizer.ts";
 
+/** Characters of a pattern as it is written; published ones have some hundreds. The library's rewriting is not linear. */
+const LONGEST_PATTERN = 4096;
+/** Values in the parts that normalize and split, which are lists of a few steps. */
+const MOST_VALUES = 10_000;
 /** Splits of a text one after another, each with a pattern; published tokenizers have up to four. */
 const MOST_PATTERNS = 32;
 
@@ -17,6 +21,7 @@ export function openTokenizerJson(file: Uint8Array): TokenTable {
   const json = parseJson(file, "tokenizer.json");
   const spelling = readSpelling(json.decoder);
   const { tokenizer, added } = attempt("cannot be read", () => {
+    assertShortParts([json.normalizer, json.pre_tokenizer, json.post_processor, json.decoder]);
     const tokenizer = new HfTokenizer(json, {});
     assertBoundedPatterns([tokenizer.normalizer, tokenizer.pre_tokenizer]);
     return { tokenizer, added: tokenizer.get_added_tokens_decoder() };
@@ -34,6 +39,18 @@ export function openTokenizerJson(file: Uint8Array): TokenTable {
     special: new Map([...added].flatMap(([id, { special, content }]) => (special ? [[id, content] as const] : []))),
     leadingSpaces: spelling.leadingSpaces,
   };
+}
+
+/** Before the library reads them: it neither bounds what it builds of a list nor how long it rewrites a pattern. */
+function assertShortParts(parts: unknown): void {
+  let values = 0;
+  const visit = (part: unknown, key = ""): void => {
+    if (++values > MOST_VALUES) throw new Error(`its steps hold more than ${MOST_VALUES} values`);
+    if (key === "Regex" && typeof part === "string" && part.length > LONGEST_PATTERN)
+      throw new Error(`a pattern has ${part.length} characters, more than ${LONGEST_PATTERN}`);
+    if (typeof part === "object" && part !== null) for (const [name, inner] of Object.entries(part)) visit(inner, name);
+  };
+  visit(parts);
 }
 
 /** Looks at the patterns as the library compiled them: what is judged is what runs. */
