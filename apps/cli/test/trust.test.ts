@@ -1,6 +1,6 @@
 /** Who vouches for an artifact, and what of it: keys, signatures, proofs, servers, bills of materials. */
 import { createHash } from "node:crypto";
-import { chmod, copyFile, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -92,53 +92,93 @@ describe.each([
 });
 
 describe("verify, closed", () => {
-  test("refuses a file that nobody signed as soon as a key is named or a signature required", async () => {
-    const lone = at("lone.s7l");
-    await copyFile(file, lone);
-    for (const flags of [
-      ["--key", at("p256.pub")],
-      ["--require-signature"],
-      ["--require-signature", "--expected-root", root],
-    ]) {
-      const told = await s7l(["verify", lone, "--no-replay", ...flags, "--json"]);
-      expect(told).toMatchObject({ code: 1, stderr: expect.stringContaining("[signature-missing]") });
-      expect(objectOf(told)).toMatchObject({ ok: false, authenticity: "refused" });
-    }
+  /** Artifacts with nothing beside them, with a signature, and with one of another file. */
+  beforeAll(async () => {
+    await copyFile(file, at("lone.s7l"));
+    await copyFile(other, at("broken.s7l"));
+    await copyFile(at("mini.s7l.sig"), at("broken.s7l.sig"));
+    await copyFile(file, at("misnamed.s7l"));
+    await copyFile(at("mini.s7l.minisig"), at("misnamed.s7l.sig"));
+    await writeFile(at("no.pub"), "hello");
+    await writeFile(at("empty.pub"), "");
   });
 
-  test("takes nothing for a key that is none", async () => {
-    await writeFile(at("no.pub"), "hello");
-    expect(await s7l(["verify", file, "--key", at("no.pub")])).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining("[key-form]"),
-    });
-    expect(await s7l(["verify", file, "--key", at("nowhere.pub")])).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining("[io"),
-    });
-    expect(await s7l(["verify", file, "--signature", at("mini.s7l.sig")])).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining("add --key"),
-    });
+  test.each<[string, string, readonly string[], 1 | 2, string]>([
+    ["a key, and no signature", "lone.s7l", ["--key", "p256.pub"], 1, "signature-missing"],
+    ["a minisign key, and no signature", "lone.s7l", ["--key", "minisign.pub"], 1, "signature-missing"],
+    ["a signature required, and no key", "lone.s7l", ["--require-signature"], 1, "signature-missing"],
+    ["a signature beside it, and no key", "mini.s7l", ["--require-signature"], 1, "signature-missing"],
+    [
+      "a pinned root is no signature",
+      "lone.s7l",
+      ["--require-signature", "--expected-root", "ROOT"],
+      1,
+      "signature-missing",
+    ],
+    ["another key", "mini.s7l", ["--key", "p256-else.pub"], 1, "key-other"],
+    [
+      "another key, with the right root",
+      "mini.s7l",
+      ["--key", "p256-else.pub", "--expected-root", "ROOT"],
+      1,
+      "key-other",
+    ],
+    ["a key of the other kind", "mini.s7l", ["--key", "minisign.pub", "--signature", "mini.s7l.sig"], 1, "key-kind"],
+    ["a signature of the other kind", "misnamed.s7l", ["--key", "p256.pub"], 1, "key-kind"],
+    ["a broken file with a good signature", "broken.s7l", ["--key", "p256.pub"], 1, "chunk"],
+    ["another root", "mini.s7l", ["--expected-root", "0".repeat(64)], 1, "root-unexpected"],
+    [
+      "another root, though it is signed",
+      "mini.s7l",
+      ["--key", "p256.pub", "--expected-root", "0".repeat(64)],
+      1,
+      "root-unexpected",
+    ],
+    ["a root cut short", "mini.s7l", ["--expected-root", "5f3a"], 2, "usage"],
+    ["an empty root", "mini.s7l", ["--expected-root="], 2, "usage"],
+    ["a key that is none", "mini.s7l", ["--key", "no.pub"], 2, "key-form"],
+    ["an empty key file", "mini.s7l", ["--key", "empty.pub"], 2, "key-form"],
+    ["a private key for a public one", "mini.s7l", ["--key", "p256.key"], 2, "key-form"],
+    ["no key file", "mini.s7l", ["--key", "nowhere.pub"], 2, "io"],
+    ["no signature file where one is named", "mini.s7l", ["--key", "p256.pub", "--signature", "nowhere"], 2, "io"],
+    ["a signature without a key", "mini.s7l", ["--signature", "mini.s7l.sig"], 2, "usage"],
+    ["a cache for a file", "mini.s7l", ["--cache", "chunks"], 2, "usage"],
+  ])("refuses %s", async (_, name, flags, code, word) => {
+    const place = (flag: string): string => (/\.(pub|key|sig)$|^nowhere$/.test(flag) ? at(flag) : flag);
+    const words = flags.map((flag) => (flag === "ROOT" ? root : place(flag)));
+    const told = await s7l(["verify", at(name), "--no-replay", "--threads", "2", ...words, "--json"]);
+    expect(told).toMatchObject({ code, stderr: expect.stringContaining(`[${word}`) });
+    if (code === 1) expect(objectOf(told)).toMatchObject({ ok: false });
+  });
+
+  test("accepts what is signed and pinned", async () => {
+    const words = ["--key", at("p256.pub"), "--require-signature", "--expected-root", root];
+    expect(await ok(["verify", file, ...words, "--threads", "2"])).toMatchObject({ ok: true, authenticity: "signed" });
   });
 });
 
-describe("an encrypted key", () => {
-  test("signs with its password, from a file or the environment", async () => {
-    await writeFile(at("password"), "correct horse\nsecond line\n");
-    await ok(["keygen", "--out", at("locked"), "--kind", "minisign", "--password-file", at("password")]);
-    const sign = ["sign", file, "--key", at("locked.key"), "--out", at("locked.minisig")];
-    expect(await s7l(sign)).toMatchObject({ code: 2, stderr: expect.stringContaining("[key-password]") });
-    await ok([...sign, "--password-file", at("password"), "--comment", "release 1"]);
-    await ok(sign, { env: { S7L_KEY_PASSWORD: "correct horse" } });
-    expect(await s7l(sign, { env: { S7L_KEY_PASSWORD: "wrong" } })).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining("[key-password]"),
-    });
-  });
+describe.each([
+  ["p256", [], []],
+  ["minisign", ["--kind", "minisign"], ["--comment", "release 1"]],
+] as const)("an encrypted %s key", (name, kind, comment) => {
+  const key = `locked-${name}`;
+  const signature = `${key}.signature`;
 
-  test("of the kind p256 is not promised", async () => {
-    expect(await s7l(["keygen", "--out", at("x"), "--password-file", at("password")])).toMatchObject({ code: 2 });
+  test("signs with its password, from a file or the environment, and with no other", async () => {
+    await writeFile(at("password"), "correct horse\nsecond line\n");
+    await ok(["keygen", "--out", at(key), ...kind, "--password-file", at("password")]);
+    expect(await readFile(at(`${key}.key`), "utf8")).toMatch(/ENCRYPTED PRIVATE KEY|minisign encrypted secret key/);
+    const sign = ["sign", file, "--key", at(`${key}.key`), "--out", at(signature), ...comment];
+    expect(await s7l(sign)).toMatchObject({ code: 2, stderr: expect.stringContaining("[key-password]") });
+    await ok([...sign, "--password-file", at("password")]);
+    await ok(sign, { env: { S7L_KEY_PASSWORD: "correct horse" } });
+    const told = await s7l(sign, { env: { S7L_KEY_PASSWORD: "wrong" } });
+    expect(told).toMatchObject({ code: 2, stdout: "" });
+    expect(told.stderr).toMatch(
+      /^s7l sign: the password is not this key's, or the key file is damaged \[key-password\]\n$/,
+    );
+    const verdict = ["verify", file, "--no-replay", "--key", at(`${key}.pub`), "--signature", at(signature)];
+    expect(await ok(verdict)).toMatchObject({ authenticity: "signed" });
   });
 });
 
@@ -198,6 +238,29 @@ describe("an artifact on a plain static file server", () => {
   test("verifies, signature and all", async () => {
     const verdict = await ok(["verify", `${base}/mini.s7l`, "--key", at("p256.pub"), "--expected-root", root]);
     expect(verdict).toMatchObject({ ok: true, root, integrity: "whole", authenticity: "signed" });
+  });
+
+  test("is fetched once where there is a cache, whose chunks are hashed again", async () => {
+    const cached = ["verify", `${base}/mini.s7l`, "--no-replay", "--cache", at("chunks"), "--expected-root", root];
+    await ok(cached);
+    sent = 0;
+    expect(await ok(cached)).toMatchObject({ ok: true, integrity: "whole", authenticity: "pinned" });
+    const front = sent;
+    expect(front).toBeLessThan((await stat(file)).size / 4);
+    // A chunk that has changed in the cache is fetched again, and put right.
+    const entries = await readdir(at("chunks"), { recursive: true, withFileTypes: true });
+    const [entry] = entries.filter((found) => found.isFile() && found.name.length === 64);
+    if (!entry) throw new Error("the cache is empty");
+    const chunk = join(entry.parentPath, entry.name);
+    const bytes = await readFile(chunk);
+    await writeFile(
+      chunk,
+      bytes.map((byte) => byte ^ 1),
+    );
+    sent = 0;
+    expect(await ok(cached)).toMatchObject({ ok: true, integrity: "whole" });
+    expect(sent).toBe(front + bytes.length);
+    expect(await readFile(chunk)).toEqual(bytes);
   });
 
   test("gives one expert for less than the whole", async () => {

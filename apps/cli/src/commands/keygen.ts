@@ -1,19 +1,20 @@
 import { open } from "node:fs/promises";
 import { keyHint, publicKeyPem } from "@s7l/verify/signature";
 import {
+  encryptedKeyPem,
   generateKey,
   type PrivateKey,
   privateKeyPem,
   writeMinisignPublic,
   writeMinisignSecret,
 } from "@s7l/verify/signing";
-import { CliError, refuseUsage } from "../errors.ts";
+import { CliError } from "../errors.ts";
 import { PASSWORD_FLAG, readPassword } from "../password.ts";
 import { defineVerb } from "../verb.ts";
 
 export const keygen = defineVerb({
   summary: "a new pair of keys for sign and verify --key",
-  examples: ["s7l keygen --out release", "s7l keygen --out release --kind minisign --password-file secret.txt"],
+  examples: ["s7l keygen --out release --password-file secret.txt", "s7l keygen --out release --kind minisign"],
   positionals: {},
   flags: {
     out: { type: "text", hint: "NAME", short: "o", required: true, description: "writes NAME.key and NAME.pub" },
@@ -26,10 +27,8 @@ export const keygen = defineVerb({
   },
   async run({ args: { out, kind, "password-file": passwordFile }, report }) {
     const password = await readPassword(passwordFile);
-    if (kind !== "minisign" && passwordFile !== undefined)
-      refuseUsage("only minisign keys can be encrypted here; add --kind minisign, or encrypt the PEM with openssl");
     const key = generateKey(kind === "minisign" ? "ed25519" : "p256");
-    const { secret, open: shown } = filesOf(key, password);
+    const { secret, open: shown } = await filesOf(key, password);
     await writeNew(`${out}.key`, secret, 0o600);
     await writeNew(`${out}.pub`, shown, 0o644);
     report.finish({
@@ -44,8 +43,15 @@ export const keygen = defineVerb({
   },
 });
 
-function filesOf(key: PrivateKey, password: string | undefined): { readonly secret: string; readonly open: string } {
-  if (key.kind === "p256") return { secret: privateKeyPem(key), open: publicKeyPem(key.public) };
+/** Encrypted where there is a password. */
+async function filesOf(
+  key: PrivateKey,
+  password: string | undefined,
+): Promise<{ readonly secret: string; readonly open: string }> {
+  if (key.kind === "p256") {
+    const secret = password === undefined ? privateKeyPem(key) : await encryptedKeyPem(key, password);
+    return { secret, open: publicKeyPem(key.public) };
+  }
   return {
     secret: writeMinisignSecret({ seed: key.secret, id: key.public.id }, password),
     open: writeMinisignPublic(key.public),

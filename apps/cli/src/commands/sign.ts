@@ -25,7 +25,7 @@ export const sign = defineVerb({
   },
   async run({ args: { file, key: keyFile, comment, out, "password-file": passwordFile }, report, progress, signal }) {
     const text = new TextDecoder().decode(await needSmallFile(keyFile));
-    const key = readPrivateKey(text, await readPassword(passwordFile));
+    const key = await readPrivateKey(text, await readPassword(passwordFile));
     const { sealed, signature } = await withSource(file, signal, async (source) => {
       const verification = await verify(source, {
         onProgress: ({ chunks, total }) => progress.show("verify", chunks, total, "chunks"),
