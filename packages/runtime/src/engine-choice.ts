@@ -11,7 +11,7 @@ import { readFoldWeights } from "./reference/weights.ts";
 import { weightBytes } from "./weight-bytes.ts";
 
 /** Weights that one core's cache holds: to share them out costs more than it saves. */
-const SMALL = 16 << 20;
+export const SMALL_WEIGHTS = 16 << 20;
 /** Beyond so many threads memory is the limit. */
 const MAX_AUTO = 8;
 
@@ -29,12 +29,13 @@ export async function chooseEngine(
       return createInterpreter(await readFoldWeights(artifact.fold, (name) => artifact.read(name)));
     case "simd":
     case "relaxed":
-      return createWasmEngine(artifact, { engine, threads: threads ?? usualThreads(artifact) });
+      return createWasmEngine(artifact, { engine, threads: threads ?? autoThreads(weightBytes(artifact.fold)) });
     default:
       throw new RuntimeError("option", `there is no engine "${engine}": interpreter, simd, relaxed or auto`);
   }
 }
 
-function usualThreads({ fold }: VerifiedArtifact): number {
-  return weightBytes(fold) <= SMALL ? 1 : Math.min(MAX_AUTO, hostThreads());
+/** Threads for weights of so many bytes, where nobody says how many. */
+export function autoThreads(bytes: number): number {
+  return bytes <= SMALL_WEIGHTS ? 1 : Math.min(MAX_AUTO, hostThreads());
 }

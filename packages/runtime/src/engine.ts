@@ -9,6 +9,21 @@ export interface Logits {
   readonly exponents: Int32Array;
 }
 
+/**
+ * What one attention layer remembers, in no engine's own order: each array by key-value head, then by slot. A zero key or value
+ * has exponent 0. See CachedKey and CachedValue in reference/attention.ts.
+ */
+export interface LayerState {
+  readonly slots: number;
+  /** [kvHeads, slots, keySize], |q| <= 2047, and [kvHeads, slots]. */
+  readonly keys: Int16Array;
+  readonly keyExponents: Int32Array;
+  /** [kvHeads, slots, valueSize], |q| <= 127, and [kvHeads, slots] each. */
+  readonly values: Int8Array;
+  readonly magnitudes: Int32Array;
+  readonly valueExponents: Int32Array;
+}
+
 export interface Engine {
   readonly name: EngineName;
   /** Threads that share each step. */
@@ -28,6 +43,10 @@ export interface Sequence {
    * expert in the routed stage; empty where the fold has none. Calls that do not wait for each other run in their order.
    */
   forward(ids: readonly number[], experts: readonly number[], want: "last" | "all"): Promise<Logits>;
+  /** What its layers remember, in the order of the fold (expert after expert in a routed stage), once the calls before it have run. */
+  save(): Promise<readonly LayerState[]>;
+  /** Fills an empty sequence with what `save` of any engine gave after `length` positions. Nothing is checked here. */
+  restore(layers: readonly LayerState[], length: number): Promise<void>;
   /**
    * Gives the cache back once the calls before it have run. The sequence must not be used afterwards; where nobody calls it,
    * the garbage collector will.

@@ -30,3 +30,17 @@ export type GateErrorCode =
 export class GateError extends S7lError<GateErrorCode> {
   override readonly name = "GateError";
 }
+
+/** Why a saved session is not taken up again. */
+export type SessionStateErrorCode =
+  | "state-form" // not a session state, or of another version
+  | "state-digest" // a state that was damaged or cut off
+  | "state-root" // the state of another artifact
+  | "state-abi" // computed with other numerics
+  | "state-content" // ids, sizes or numbers that no session of this artifact has
+  | "state-late"; // the body already holds positions
+
+/** A saved session that was refused, before anything ran. */
+export class SessionStateError extends S7lError<SessionStateErrorCode> {
+  override readonly name = "SessionStateError";
+}

@@ -2,6 +2,7 @@
 
 import { RuntimeError } from "./errors.ts";
 import { createLogitsDigest } from "./logits-digest.ts";
+import type { Model } from "./model.ts";
 import { createSampler, type SamplerOptions } from "./sampler.ts";
 import type { SessionBody } from "./session.ts";
 import { stopAt } from "./stop-text.ts";
@@ -49,35 +50,24 @@ export async function* generate(
 ): AsyncGenerator<GenerateStep, void> {
   const { model } = body;
   const sampler = createSampler(options);
-  const most = stepsAtMost(options.maxTokens);
   const promptIds = typeof prompt === "string" ? requireTokenizer(model).encode(prompt) : prompt;
   if (promptIds.length === 0) throw new RuntimeError("ids", "the prompt is empty: give a text, or ids");
   const ids = [...body.ids, ...promptIds];
-  const text = textOf(body, ids, options.stop ?? []);
+  const ending = createEnding(model, ids, options);
   const digest = createLogitsDigest();
   const turn = turns(options.signal);
 
   let logits = await runPrompt(body, promptIds, turn, options.onPrompt);
-  for (let step = 1; ; step++) {
+  for (;;) {
     const id = sampler.choose(logits, ids);
     const logitsDigest = digest.update(logits);
     ids.push(id);
-    const ended = model.eos.includes(id);
-    const piece = ended ? { text: "", stopped: false } : text.push(id);
-    const stop: StopReason | undefined = ended
-      ? "eos"
-      : piece.stopped
-        ? "stop"
-        : step === most
-          ? "length"
-          : body.length === model.context
-            ? "context"
-            : undefined;
+    const { text, stop } = ending.push(id);
     if (stop) {
-      yield { id, text: piece.text + (piece.stopped ? "" : text.end()), logitsDigest, stop };
+      yield { id, text, logitsDigest, stop };
       return;
     }
-    yield { id, text: piece.text, logitsDigest };
+    yield { id, text, logitsDigest };
     await turn();
     if (body.length !== ids.length - 1)
       throw new RuntimeError("interleaved", "the session was used during a generation: open one session for each");
@@ -107,13 +97,42 @@ async function runPrompt(
   }
 }
 
+/** What generated ids add to the text, and where they end. */
+export interface Ending {
+  readonly push: (id: number) => { readonly text: string; readonly stop?: StopReason };
+}
+
+/** The ending of what follows `ids`. Throws RuntimeError `option` or `no-text`. */
+export function createEnding(
+  model: Model,
+  ids: readonly number[],
+  { maxTokens, stop = [] }: Pick<GenerateOptions, "maxTokens" | "stop">,
+): Ending {
+  const most = stepsAtMost(maxTokens);
+  const out = textOf(model, ids, stop);
+  const before = ids.length; // now: the caller's list may grow
+  let steps = 0;
+  return {
+    push: (id) => {
+      steps++;
+      const ended = model.eos.includes(id);
+      const { text, stopped } = ended ? { text: "", stopped: false } : out.push(id);
+      if (stopped) return { text, stop: "stop" };
+      // The last id is not run, so the context may be full before it.
+      const full = before + steps > model.context;
+      const reason = ended ? "eos" : steps === most ? "length" : full ? "context" : undefined;
+      return reason ? { text: text + out.end(), stop: reason } : { text };
+    },
+  };
+}
+
 interface TextOut {
   readonly push: (id: number) => { readonly text: string; readonly stopped: boolean };
   readonly end: () => string;
 }
 
 /** The text that follows `ids`; empty for a model without text. */
-function textOf({ model }: SessionBody, ids: readonly number[], stops: readonly string[]): TextOut {
+function textOf(model: Model, ids: readonly number[], stops: readonly string[]): TextOut {
   if (!model.tokenizer && stops.length === 0) return { push: () => ({ text: "", stopped: false }), end: () => "" };
   const stream = requireTokenizer(model).stream();
   for (const id of ids) stream.push(id);

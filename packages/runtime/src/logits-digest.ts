@@ -31,10 +31,13 @@ export function createLogitsDigest(): LogitsDigest {
 const HOST_IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** The bytes of integers as they would lie on a little-endian host; a view where this is one. */
-export function littleEndian(values: Int32Array | Float32Array, host = HOST_IS_LITTLE_ENDIAN): Uint8Array {
+export function littleEndian(
+  values: Int32Array | Int16Array | Int8Array | Float32Array,
+  host = HOST_IS_LITTLE_ENDIAN,
+): Uint8Array {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   if (host) return bytes;
   const swapped = new Uint8Array(bytes.length);
-  for (let i = 0; i < bytes.length; i++) swapped[i] = bytes[i ^ 3] ?? 0;
+  for (let i = 0; i < bytes.length; i++) swapped[i] = bytes[i ^ (values.BYTES_PER_ELEMENT - 1)] ?? 0;
   return swapped;
 }

@@ -28,6 +28,22 @@ export interface SamplerOptions {
   readonly seed?: number | bigint;
 }
 
+/** Every option, those that were not given too. */
+export type Sampling = Required<SamplerOptions>;
+
+/** Adds the defaults. */
+export function completeSampling(options: SamplerOptions): Sampling {
+  return {
+    temperature: options.temperature ?? 0,
+    topK: options.topK ?? 40,
+    topP: options.topP ?? 0.95,
+    minP: options.minP ?? 0.05,
+    repeatPenalty: options.repeatPenalty ?? 1,
+    repeatLast: options.repeatLast ?? 64,
+    seed: options.seed ?? 0,
+  };
+}
+
 /** Chooses ids; its random stream goes on from call to call. */
 export interface Sampler {
   /** The id chosen by the last position of `logits`. `recent`: the ids so far, latest last. */
@@ -45,14 +61,15 @@ const GONE = pow2(25);
 
 /** A sampler. Throws RuntimeError `option` for an option outside its range. */
 export function createSampler(options: SamplerOptions = {}): Sampler {
-  const temperature = within("temperature", options.temperature ?? 0, 0, 100);
+  const all = completeSampling(options);
+  const temperature = within("temperature", all.temperature, 0, 100);
   if (temperature !== 0) within("temperature", temperature, 0.01, 100);
-  const topK = whole("topK", options.topK ?? 40);
-  const topP = fixed(within("topP", options.topP ?? 0.95, 0, 1));
-  const minP = fixed(within("minP", options.minP ?? 0.05, 0, 1));
-  const penalty = within("repeatPenalty", options.repeatPenalty ?? 1, 0.01, 100);
-  const repeatLast = whole("repeatLast", options.repeatLast ?? 64);
-  const random = createRandom(seedOf(options.seed ?? 0));
+  const topK = whole("topK", all.topK);
+  const topP = fixed(within("topP", all.topP, 0, 1));
+  const minP = fixed(within("minP", all.minP, 0, 1));
+  const penalty = within("repeatPenalty", all.repeatPenalty, 0.01, 100);
+  const repeatLast = whole("repeatLast", all.repeatLast);
+  const random = createRandom(seedOf(all.seed));
   const penalise = penalty === 1 ? undefined : { up: fixed(penalty), down: fixed(1 / penalty) };
   const inverse = temperature === 0 ? 0 : fixed(1 / temperature);
 

@@ -4,11 +4,13 @@
  * closes the body for good, `close` (EOT) the session. Neither can be made, copied or revived in any other way.
  */
 import type { Logits, Sequence } from "./engine.ts";
-import { GateError, RuntimeError } from "./errors.ts";
+import { GateError, RuntimeError, SessionStateError } from "./errors.ts";
 import { type Phase, passGate, type STX } from "./gate.ts";
 import { type GenerateOptions, type GenerateStep, generate } from "./generate.ts";
 import type { RouteCursor } from "./lexical-router.ts";
 import { type Model, machineOf } from "./model.ts";
+import { layerShapes, slotsOf } from "./session-layers.ts";
+import { encodeState, readStateHead, readStateLayers } from "./session-state.ts";
 
 /** Held by this module alone: without it the constructors throw. */
 const KEY = Symbol("session");
@@ -111,7 +113,7 @@ export class SessionBody {
    */
   async forward(ids: readonly number[], want: "last" | "all" = "last"): Promise<Logits> {
     const sequence = SessionBody.#sequenceOf(this);
-    const { vocab, context, tokenizer } = this.#model;
+    const { vocab, context } = this.#model;
     if (ids.length === 0) throw new RuntimeError("ids", "there are no ids to run");
     const stray = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocab));
     if (stray !== undefined) throw new RuntimeError("ids", `id ${stray} is not one of the model's ${vocab}`);
@@ -121,12 +123,62 @@ export class SessionBody {
         `${this.#ids.length + ids.length} positions; the artifact allows ${context}: shorten the prompt`,
       );
     }
-    const router = this.#router;
-    const experts = router && tokenizer ? ids.map((id) => router.step(tokenizer.bytes(id))) : [];
+    const experts = this.#extend(ids);
+    return this.#orEnd(sequence.forward(ids, experts, want));
+  }
+
+  /**
+   * The session so far as bytes, once the calls before have run: see docs/receipts.md. It is a function of artifact and ids, so
+   * whoever has time to run the ids again can hold it to them. Rejects with GateError after ETX.
+   */
+  async save(): Promise<Uint8Array> {
+    const sequence = SessionBody.#sequenceOf(this);
+    const ids = this.ids;
+    const layers = await this.#orEnd(sequence.save());
+    SessionBody.#sequenceOf(this); // a call before may have failed, and ended the body
+    return encodeState({ ...this.#binding, ids }, layers);
+  }
+
+  /**
+   * Goes on from what `save` of any engine gave, in a body without positions; the logits that follow are those of the session that was
+   * saved. Its digest keeps accidents out, not forgers: take states from those whom you would let write the cache. Rejects with
+   * SessionStateError, and then nothing has changed.
+   */
+  async restore(state: Uint8Array): Promise<void> {
+    const sequence = SessionBody.#sequenceOf(this);
+    if (this.#ids.length > 0)
+      throw new SessionStateError("state-late", `the body already holds ${this.#ids.length} positions: open another`);
+    const { artifact, context, vocab } = this.#model;
+    const head = readStateHead(state, this.#binding, { context, vocab });
+    // Routed before the layers are read, as routes say how many slots there are; a router of its own, as this may yet fail.
+    const routes = this.#routesOf(head.ids, machineOf(this.#model).routes?.());
+    const shapes = layerShapes(artifact.fold).map((shape) => ({ ...shape, slots: slotsOf(shape, head.ids, routes) }));
+    const layers = readStateLayers(state, head, shapes);
+    this.#extend(head.ids);
+    await this.#orEnd(sequence.restore(layers, head.ids.length));
+  }
+
+  get #binding() {
+    const { root, gate } = this.#model.artifact;
+    return { root, abiHash: gate.abiHash };
+  }
+
+  /** Counts ids as run, and gives the expert of each. */
+  #extend(ids: readonly number[]): readonly number[] {
+    const experts = this.#routesOf(ids, this.#router);
     for (const id of ids) this.#ids.push(id);
     for (const expert of experts) this.#routes.push(expert);
+    return experts;
+  }
+
+  #routesOf(ids: readonly number[], router: RouteCursor | undefined): readonly number[] {
+    const { tokenizer } = this.#model;
+    return router && tokenizer ? ids.map((id) => router.step(tokenizer.bytes(id))) : [];
+  }
+
+  async #orEnd<Result>(work: Promise<Result>): Promise<Result> {
     try {
-      return await sequence.forward(ids, experts, want);
+      return await work;
     } catch (error) {
       if (!this.ended) this.end(); // its cache holds part of a step
       throw error;

@@ -2,11 +2,10 @@
  * The key-value cache of one sequence: pages of 64 slots, taken as a sequence grows, found by a table a layer. Kernels and
  * walkers read the directory: first a length a stack, then the address of each layer's table.
  */
+import type { LayerState } from "../engine.ts";
 import type { Heap } from "./heap.ts";
+import { emptyState, PAGE_SLOTS, readPage, shapeOf, writePage } from "./page.ts";
 import type { Program } from "./program.ts";
-
-/** PAGE of assembly/heads.ts. */
-export const PAGE_SLOTS = 64;
 
 interface Table {
   address: number;
@@ -46,6 +45,41 @@ export class Cache {
     const at = this.directory / 4 + stack;
     const words = this.#heap.i32;
     words[at] = (words[at] ?? 0) + tokens;
+  }
+
+  /** A copy of what every layer remembers, stack after stack. */
+  save(): readonly LayerState[] {
+    return this.#program.stacks.flatMap((stack) => {
+      const slots = this.lengthOf(stack.length);
+      return stack.layers.map(({ attention }) => {
+        const shape = shapeOf(this.#heap, attention.record);
+        const state = emptyState(shape, slots);
+        this.#tables[attention.cache]?.pages.forEach((page, i) => {
+          const bytes = this.#heap.bytes(page, attention.pageBytes);
+          readPage(bytes, shape, state, i * PAGE_SLOTS, Math.min(slots, (i + 1) * PAGE_SLOTS));
+        });
+        return state;
+      });
+    });
+  }
+
+  /** Takes over what another cache of the same fold remembered. This one must be empty. */
+  restore(states: readonly LayerState[]): void {
+    let layer = 0;
+    for (const stack of this.#program.stacks) {
+      const slots = states[layer]?.slots ?? 0;
+      this.reserve(stack.length, slots);
+      for (const { attention } of stack.layers) {
+        const state = states[layer++];
+        if (!state) continue;
+        const shape = shapeOf(this.#heap, attention.record);
+        this.#tables[attention.cache]?.pages.forEach((page, i) => {
+          const bytes = this.#heap.bytes(page, attention.pageBytes);
+          writePage(bytes, shape, state, i * PAGE_SLOTS, Math.min(slots, (i + 1) * PAGE_SLOTS));
+        });
+      }
+      this.advance(stack.length, slots);
+    }
   }
 
   /** Gives every page back. The cache must not be used afterwards. */

@@ -15,6 +15,11 @@ export function hasSimd(): boolean {
   return typeof WebAssembly === "object" && WebAssembly.validate(decodeModule(engineWasm));
 }
 
+/** Whether this host knows relaxed SIMD; what it computes by it is another question. */
+export function hasRelaxed(): boolean {
+  return hasSimd() && WebAssembly.validate(decodeModule(engineRelaxedWasm));
+}
+
 /** Whether this host runs the `relaxed` engine, and exactly: the instruction exists and the self-test passes. */
 export const hasExactRelaxed: () => Promise<boolean> = once(async () => (await contest()) !== undefined);
 
@@ -40,7 +45,7 @@ export async function compileKernels(name: "simd" | "relaxed", shared: boolean):
 }
 
 async function contest() {
-  if (!hasSimd() || !WebAssembly.validate(decodeModule(engineRelaxedWasm))) return undefined;
+  if (!hasRelaxed()) return undefined;
   const heap = new Heap(BASE, false);
   const simd = await instantiate(engineWasm, heap);
   const relaxed = await instantiate(engineRelaxedWasm, heap);

@@ -1,5 +1,5 @@
 /** The WebAssembly engine: the interpreter's results, bit for bit, from compiled integer kernels. */
-import type { Engine, EngineName, Logits, Sequence } from "../engine.ts";
+import type { Engine, EngineName, LayerState, Logits, Sequence } from "../engine.ts";
 import { RuntimeError } from "../errors.ts";
 import { type Arena, allocateArena } from "./arena.ts";
 import { Cache } from "./cache.ts";
@@ -7,8 +7,10 @@ import { type Crew, ownThread } from "./crew.ts";
 import { Heap } from "./heap.ts";
 import { BASE, compileKernels } from "./host.ts";
 import { instantiateKernels } from "./kernels.ts";
+import { readLogits } from "./logit-rows.ts";
 import { buildProgram, type Program } from "./program.ts";
 import { createQueue, type Queue } from "./queue.ts";
+import { Scores } from "./scores.ts";
 import { placeTensors, type TensorReader } from "./tensors.ts";
 import { hasSharedMemory } from "./thread.ts";
 import { startCrew } from "./thread-crew.ts";
@@ -69,30 +71,6 @@ const idleCrews = new FinalizationRegistry<Crew>((crew) => {
   crew.stop();
 });
 
-/** Queries that attention takes at once: QUERIES of assembly/attention.ts. */
-const QUERIES = 8;
-
-/** Room for the attention scores of so many queries; grows with the longest sequence. */
-class Scores {
-  readonly #heap: Heap;
-  #address = 0;
-  #slots = 0;
-
-  constructor(heap: Heap) {
-    this.#heap = heap;
-  }
-
-  /** Address of room for so many slots a query, rounded out to blocks on both sides. */
-  reserve(slots: number): number {
-    if (slots > this.#slots) {
-      if (this.#slots > 0) this.#heap.free(this.#address, QUERIES * (this.#slots + 64) * 4);
-      this.#slots = Math.max(slots, 2 * this.#slots, 1024);
-      this.#address = this.#heap.allocate(QUERIES * (this.#slots + 64) * 4);
-    }
-    return this.#address;
-  }
-}
-
 interface Machine {
   readonly heap: Heap;
   readonly program: Program;
@@ -135,6 +113,17 @@ class WasmSequence implements Sequence {
     return this.#machine.inTurn(() => this.#forward(ids, experts, want));
   }
 
+  save(): Promise<readonly LayerState[]> {
+    return this.#machine.inTurn(() => this.#cache.save());
+  }
+
+  restore(layers: readonly LayerState[], length: number): Promise<void> {
+    return this.#machine.inTurn(() => {
+      this.#cache.restore(layers);
+      this.#length = length;
+    });
+  }
+
   async #forward(ids: readonly number[], experts: readonly number[], want: "last" | "all"): Promise<Logits> {
     const { arena, vocab } = this.#machine;
     this.#check(ids, experts);
@@ -169,18 +158,18 @@ class WasmSequence implements Sequence {
     logits: Logits,
     firstRow: number | undefined,
   ): Promise<void> {
-    const { arena, crew } = this.#machine;
+    const { heap, arena, crew } = this.#machine;
     const tokens = ids.length;
     const chunk = this.#place(ids, experts);
     const last = firstRow !== undefined && logits.exponents.length === 1;
     await crew.run({ chunk, head: last ? { from: tokens - 1, count: 1 } : undefined });
     this.#advance(chunk);
     if (firstRow === undefined) return;
-    if (last) return this.#readLogits(logits, firstRow, 1);
+    if (last) return readLogits(heap, arena, logits, firstRow, 1);
     for (let from = 0; from < tokens; from += arena.logitRows) {
       const count = Math.min(arena.logitRows, tokens - from);
       await crew.run({ chunk: undefined, head: { from, count } });
-      this.#readLogits(logits, firstRow + from, count);
+      readLogits(heap, arena, logits, firstRow + from, count);
     }
   }
 
@@ -228,16 +217,5 @@ class WasmSequence implements Sequence {
       }
     }
     this.#length += tokens;
-  }
-
-  #readLogits({ vocab, mantissas, exponents }: Logits, row: number, count: number): void {
-    const { heap, arena } = this.#machine;
-    const { data, heads, pitch } = arena.logitPlace;
-    const words = heap.i32;
-    for (let i = 0; i < count; i++) {
-      const from = (data + i * pitch) / 4;
-      mantissas.set(words.subarray(from, from + vocab), (row + i) * vocab);
-      exponents[row + i] = words[(heads + i * 64) / 4] ?? 0;
-    }
   }
 }

@@ -2,17 +2,10 @@
  * The plain interpreter: what a fold means. One token at a time, in the order of the papers, written for reading.
  * Every engine must equal it bit for bit.
  */
-import type { Engine, Logits, Sequence } from "../engine.ts";
-import {
-  attendHead,
-  type CachedKey,
-  type CachedValue,
-  cacheKey,
-  cacheValue,
-  splitHeads,
-  tensorProduct,
-} from "./attention.ts";
+import type { Engine, LayerState, Logits, Sequence } from "../engine.ts";
+import { attendHead, cacheKey, cacheValue, splitHeads, tensorProduct } from "./attention.ts";
 import { type Activation, add, type Block, concat, quantise, scale } from "./block.ts";
+import { type LayerCache, restoreLayer, saveLayer } from "./cache.ts";
 import { sigmoidWide } from "./elementary.ts";
 import { applyFfn } from "./ffn.ts";
 import { shiftSaturating } from "./integer.ts";
@@ -28,12 +21,6 @@ import type {
   ProjectionWeights,
   StageWeights,
 } from "./weights.ts";
-
-/** Keys and values of one layer: by head, then by slot. */
-interface LayerCache {
-  readonly keys: CachedKey[][];
-  readonly values: CachedValue[][];
-}
 
 /** An engine that runs the definition itself. */
 export function createInterpreter(weights: FoldWeights): Engine {
@@ -65,6 +52,18 @@ class InterpreterSequence implements Sequence {
     const mantissas = new Int32Array(rows.length * vocab);
     for (const [i, row] of rows.entries()) mantissas.set(row.mantissas, i * vocab);
     return { vocab, mantissas, exponents: Int32Array.from(rows, (row) => row.exponent) };
+  }
+
+  async save(): Promise<readonly LayerState[]> {
+    return this.#caches.flat(2).map(saveLayer);
+  }
+
+  async restore(layers: readonly LayerState[], length: number): Promise<void> {
+    this.#caches.flat(2).forEach((cache, i) => {
+      const state = layers[i];
+      if (state) restoreLayer(cache, state);
+    });
+    this.#length = length;
   }
 
   #step(id: number, expert: number, wanted: boolean): Block | undefined {
