@@ -1,5 +1,6 @@
-/** llama.cpp as a contestant, by node-llama-cpp's prebuilt binary on the processor: `llama.ts GGUF THREADS`. */
+/** llama.cpp as a contestant, by node-llama-cpp's prebuilt binary on the processor: `llama.ts GGUF THREADS wall|cores`. */
 import { readFileSync } from "node:fs";
+import { clockOf } from "./clock.ts";
 import { takePart } from "./contest.ts";
 import { DECODE, PREFILL, PROMPT } from "./turn.ts";
 
@@ -34,9 +35,10 @@ interface NodeLlamaCpp {
 }
 
 const NAME: string = "node-llama-cpp"; // not a literal where it is imported: the compiler would look for it
-const [, , modelPath = "", threads = "1"] = process.argv;
+const [, , modelPath = "", threads = "1", clockName] = process.argv;
 
 await takePart(async () => {
+  const clock = clockOf(clockName);
   const { getLlama }: NodeLlamaCpp = await import(NAME);
   const llama = await getLlama({ gpu: false, build: "never", skipDownload: true, logLevel: "error" });
   // Into memory of its own, as ours: a mapped file has small pages, and the system may take them away between turns.
@@ -50,15 +52,15 @@ await takePart(async () => {
   const sequence = context.getSequence();
   const turn = async () => {
     await sequence.clearHistory();
-    const start = performance.now();
+    const start = clock();
     let middle = start;
     let count = 0;
     for await (const _ of sequence.evaluate(PROMPT, { temperature: 0, yieldEogToken: true })) {
-      if (count === 0) middle = performance.now();
+      if (count === 0) middle = clock();
       if (count++ === DECODE) break;
     }
     if (count !== DECODE + 1) throw new Error(`llama.cpp gave ${count} tokens after ${PREFILL}`);
-    return { prefill: (middle - start) / 1000, decode: (performance.now() - middle) / 1000 };
+    return { prefill: middle - start, decode: clock() - middle };
   };
   await turn(); // threads are handed out at the first
   return {

@@ -1,5 +1,5 @@
 /**
- * Our engine beside llama.cpp at eight bits: `npm run bench:peers [-- dense|mixture] [1|2] [--rounds 5] [--nodes 20,24]`.
+ * Our engine beside llama.cpp at eight bits: `npm run bench:peers [-- dense|mixture] [1|2] [--rounds 5] [--nodes 20,24] [--engine simd] [--clock cores]`.
  * The same shapes with random weights, so that only speed is compared. In each round all take a turn of prefill and decode;
  * ratios are of turns of one round, and their median counts.
  */
@@ -19,6 +19,7 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
     nodes: { type: "string", default: "20,24" },
+    clock: { type: "string", default: "wall" },
     engine: { type: "string", default: "auto" },
   },
 });
@@ -36,10 +37,18 @@ for (const shape of shapes.length > 0 ? shapes : Object.keys(SHAPES))
 async function compare(shape: string, threads: string): Promise<void> {
   const gguf = join(import.meta.dirname, ".cache", `${shape}.gguf`);
   makeGguf(gguf, shapeOf(shape));
-  console.log(`\n${shape}, threads ${threads} of ${availableParallelism()}, prefill ${PREFILL}, decode ${DECODE}`);
+  console.log(
+    `\n${shape}, threads ${threads} of ${availableParallelism()}, prefill ${PREFILL}, decode ${DECODE}, by the clock: ${values.clock}`,
+  );
   const source = ["--conditions=@s7l/source", "--import=tsx"];
   const script = (name: string) => join(import.meta.dirname, name);
-  const peer = await arrive("llama.cpp", process.execPath, [...source, script("llama.ts"), gguf, threads]);
+  const peer = await arrive("llama.cpp", process.execPath, [
+    ...source,
+    script("llama.ts"),
+    gguf,
+    threads,
+    values.clock,
+  ]);
   const ours: Entrant[] = [];
   for (const { version, command } of nodes) {
     const entrant = await arrive(`s7l, Node ${version}`, command, [
@@ -47,6 +56,7 @@ async function compare(shape: string, threads: string): Promise<void> {
       script("ours.ts"),
       shape,
       threads,
+      values.clock,
       values.engine,
     ]);
     if (entrant) ours.push(entrant);

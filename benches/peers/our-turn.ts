@@ -1,6 +1,7 @@
 /** Turns of our engine, in a process or a page. */
 import { foldOf, randomSource } from "../../packages/runtime/bench/shapes.ts";
 import { createWasmEngine } from "../../packages/runtime/src/engine/wasm-engine.ts";
+import type { Clock } from "./clock.ts";
 import { shapeOf } from "./shapes.ts";
 import { DECODE, PROMPT, type Turn } from "./turn.ts";
 
@@ -9,18 +10,19 @@ export async function openOurs(
   shape: string,
   engine: "simd" | "relaxed",
   threads: number,
+  clock: Clock,
 ): Promise<() => Promise<Turn>> {
   const model = await createWasmEngine(randomSource(foldOf(shapeOf(shape))), { engine, threads });
   if (model.threads !== threads) throw new Error(`the engine has ${model.threads} of ${threads} threads here`);
   return async () => {
     const sequence = model.open();
-    const start = performance.now();
+    const start = clock();
     let token = greatest((await sequence.forward(PROMPT, [], "last")).mantissas);
-    const middle = performance.now();
+    const middle = clock();
     for (let i = 0; i < DECODE; i++) token = greatest((await sequence.forward([token], [], "last")).mantissas);
-    const end = performance.now();
+    const end = clock();
     sequence.close?.();
-    return { prefill: (middle - start) / 1000, decode: (end - middle) / 1000 };
+    return { prefill: middle - start, decode: end - middle };
   };
 }
 

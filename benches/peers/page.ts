@@ -1,4 +1,5 @@
 /** Runs in the browser: wllama's two lines and our engine take turns in one page, one thread each. Bundled and served by `wllama.ts`. */
+import { wall } from "./clock.ts";
 import { openOurs } from "./our-turn.ts";
 import type { Turn } from "./turn.ts";
 import { openWllama3 } from "./wllama-three.ts";
@@ -22,7 +23,7 @@ async function contest(shape: string, rounds: number): Promise<Report> {
   const entrants = [
     { name: "wllama 3", turn: await openWllama3(gguf), turns: [] as Turn[] },
     { name: "wllama 2", turn: await openWllama2(gguf), turns: [] as Turn[] },
-    { name: "s7l", turn: await openOurs(shape, "simd", 1), turns: [] as Turn[] },
+    { name: "s7l", turn: await openOurs(shape, "simd", 1, wall), turns: [] as Turn[] },
   ];
   for (const { turn } of entrants) await turn(); // compiles
   for (let round = 0; round < rounds; round++) for (const { turn, turns } of entrants) turns.push(await turn());
