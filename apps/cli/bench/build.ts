@@ -13,8 +13,8 @@ import { join } from "node:path";
 import { fakeDigests } from "@s7l/fixtures";
 import { toHex } from "@s7l/format";
 import { sealFile } from "@s7l/pack/file";
-import { type FloatType, freshCheckpoint, openCheckpoint, writeCheckpoint } from "@s7l/quantize";
-import { openThreads } from "../src/threads.ts";
+import { type FloatType, freshCheckpoint, writeCheckpoint } from "@s7l/quantize";
+import { openQuantized } from "../src/threads.ts";
 
 /** 0.54 GB of F32. */
 const CONFIG = {
@@ -56,8 +56,7 @@ function print(name: string, bytes: number, { seconds, cpuSeconds }: Measured): 
 
 /** Seals a checkpoint; gives the root. */
 async function build(checkpointPath: string, out: string, threads: number | undefined): Promise<string> {
-  const checkpoint = await openCheckpoint(checkpointPath);
-  const { weights, concurrency, close } = openThreads(checkpoint, threads);
+  const { checkpoint, weights, concurrency, close } = await openQuantized(checkpointPath, threads);
   try {
     const seal = await sealFile(weights, out, {
       golden: async (_, prompts) => fakeDigests(prompts),
@@ -67,7 +66,6 @@ async function build(checkpointPath: string, out: string, threads: number | unde
     return toHex(seal.root);
   } finally {
     await close();
-    await checkpoint.close();
   }
 }
 

@@ -1,6 +1,13 @@
 /** What the verbs that quantize have in common: threads, and notes of what is finished. */
 import { availableParallelism } from "node:os";
-import { type Checkpoint, type QuantizedWeights, quantize, quantizeOnThreads } from "@s7l/quantize";
+import {
+  type Checkpoint,
+  type CheckpointPath,
+  openCheckpoint,
+  type QuantizedWeights,
+  quantize,
+  quantizeOnThreads,
+} from "@s7l/quantize";
 
 /** How many threads. */
 export const THREADS = {
@@ -26,20 +33,32 @@ const WORTH_A_THREAD = 128 * 2 ** 20;
 /** More threads than this wait for the one that hashes and writes what they make. */
 const MOST_UNASKED = 8;
 
-/** Weights, and how many of their spans are best read at once. */
-export interface Threads {
+/** A checkpoint's weights, and how many of their spans are best read at once. Close it when done. */
+export interface OpenedCheckpoint {
+  readonly checkpoint: Checkpoint;
   readonly weights: QuantizedWeights;
   readonly concurrency: number;
   close(): Promise<void>;
 }
 
-/** Quantizes a checkpoint on as many threads as were asked for, or as it is worth. Close them when done. */
-export function openThreads(checkpoint: Checkpoint, asked: number | undefined): Threads {
-  const threads =
-    asked ?? Math.min(availableParallelism(), MOST_UNASKED, Math.ceil(bytesOf(checkpoint) / WORTH_A_THREAD));
-  if (threads <= 1) return { weights: quantize(checkpoint), concurrency: 1, close: async () => {} };
-  const weights = quantizeOnThreads(checkpoint, threads);
-  return { weights, concurrency: threads + 1, close: weights.close };
+/** Opens a checkpoint and quantizes it on as many threads as were asked for, or as it is worth. */
+export async function openQuantized(path: CheckpointPath, asked?: number): Promise<OpenedCheckpoint> {
+  const checkpoint = await openCheckpoint(path);
+  try {
+    const worth = Math.min(availableParallelism(), MOST_UNASKED, Math.ceil(bytesOf(checkpoint) / WORTH_A_THREAD));
+    const threads = asked ?? worth;
+    if (threads <= 1) return { checkpoint, weights: quantize(checkpoint), concurrency: 1, close: checkpoint.close };
+    const weights = quantizeOnThreads(checkpoint, threads);
+    const close = async (): Promise<void> => {
+      await weights.close();
+      await checkpoint.close();
+    };
+    return { checkpoint, weights, concurrency: threads + 1, close };
+  } catch (error) {
+    // What the headers show was refused.
+    await checkpoint.close();
+    throw error;
+  }
 }
 
 const bytesOf = ({ tensors }: Checkpoint): number => [...tensors.values()].reduce((sum, { length }) => sum + length, 0);

@@ -1,8 +1,7 @@
 import { tensorPlan, toHex } from "@s7l/format";
-import { openCheckpoint } from "@s7l/quantize";
 import { formatBytes, formatCount, formatSeconds } from "../quantity.ts";
 import { interruptible, sealArtifact } from "../sealing.ts";
-import { openThreads, SAVE_EVERY, THREADS } from "../threads.ts";
+import { openQuantized, SAVE_EVERY, THREADS } from "../threads.ts";
 import { defineVerb } from "../verb.ts";
 import { verdictJson } from "../verdict-lines.ts";
 
@@ -25,10 +24,9 @@ export const build = defineVerb({
   },
   async run({ args: { checkpoint: folder, out, threads: asked, "save-every": seconds }, report, progress, signal }) {
     const started = performance.now();
-    const checkpoint = await openCheckpoint(folder);
-    const source = openThreads(checkpoint, asked);
+    const opened = await openQuantized(folder, asked);
     try {
-      const { weights, concurrency } = source;
+      const { checkpoint, weights, concurrency } = opened;
       const sealed = await sealArtifact(interruptible(weights, signal), out, {
         report,
         progress,
@@ -59,8 +57,7 @@ export const build = defineVerb({
       });
       return 0;
     } finally {
-      await source.close();
-      await checkpoint.close();
+      await opened.close();
     }
   },
 });

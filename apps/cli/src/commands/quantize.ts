@@ -1,10 +1,10 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { writeWeights } from "@s7l/format/file";
-import { openCheckpoint, type Report, readTensorReport } from "@s7l/quantize";
+import { type Report, readTensorReport } from "@s7l/quantize";
 import { withFolder } from "../folder.ts";
 import { formatCount, formatSeconds } from "../quantity.ts";
-import { openThreads, SAVE_EVERY, THREADS } from "../threads.ts";
+import { openQuantized, SAVE_EVERY, THREADS } from "../threads.ts";
 import { defineVerb } from "../verb.ts";
 
 export const quantize = defineVerb({
@@ -35,10 +35,9 @@ export const quantize = defineVerb({
     signal,
   }) {
     const started = performance.now();
-    const checkpoint = await openCheckpoint(experts.length > 0 ? { trunk, experts } : trunk);
-    const source = openThreads(checkpoint, asked);
+    const opened = await openQuantized(experts.length > 0 ? { trunk, experts } : trunk, asked);
     try {
-      const { weights, concurrency } = source;
+      const { checkpoint, weights, concurrency } = opened;
       const reportOf = (tensors: readonly unknown[]): Report => ({
         family: weights.report().family,
         tensors: tensors.flatMap((line) => readTensorReport(line) ?? []),
@@ -78,8 +77,7 @@ export const quantize = defineVerb({
       throw error;
     } finally {
       progress.clear();
-      await source.close();
-      await checkpoint.close();
+      await opened.close();
     }
   },
 });
