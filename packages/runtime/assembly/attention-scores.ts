@@ -25,14 +25,15 @@ function dotKeys(q: usize, keys: usize, keyPad: i32, to: usize): void {
   let c = i32x4.splat(0);
   let d = i32x4.splat(0);
   const end = q + (<usize>keyPad << 1);
-  for (; q < end; q += 4) {
+  do {
     const x = v128.load32_splat(q);
     a = i32x4.add(a, i32x4.dot_i16x8_s(x, v128.load(keys)));
     b = i32x4.add(b, i32x4.dot_i16x8_s(x, v128.load(keys + group)));
     c = i32x4.add(c, i32x4.dot_i16x8_s(x, v128.load(keys + 2 * group)));
     d = i32x4.add(d, i32x4.dot_i16x8_s(x, v128.load(keys + 3 * group)));
     keys += 16;
-  }
+    q += 4;
+  } while (q < end);
   v128.store(to, a);
   v128.store(to, b, 16);
   v128.store(to, c, 32);

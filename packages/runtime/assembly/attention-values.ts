@@ -61,14 +61,16 @@ export function addValues(sums: usize, weights: usize, values: usize, valuePad: 
     let c = i32x4.splat(0);
     let e = i32x4.splat(0);
     let v = values + (<usize>d << 1);
-    for (let j: usize = 0; j < 64; j += 4) {
+    let j: usize = 0;
+    do {
       const w = v128.load32_splat(weights + j);
       a = i32x4.add(a, i32x4.dot_i16x8_s(w, v128.load8x8_s(v)));
       b = i32x4.add(b, i32x4.dot_i16x8_s(w, v128.load8x8_s(v, 8)));
       c = i32x4.add(c, i32x4.dot_i16x8_s(w, v128.load8x8_s(v, 16)));
       e = i32x4.add(e, i32x4.dot_i16x8_s(w, v128.load8x8_s(v, 24)));
       v += stride;
-    }
+      j += 4;
+    } while (j < 64);
     const to = sums + (<usize>d << 3);
     addSums(to, a, s);
     addSums(to + 32, b, s);
@@ -79,12 +81,14 @@ export function addValues(sums: usize, weights: usize, values: usize, valuePad: 
     let a = i32x4.splat(0);
     let b = i32x4.splat(0);
     let v = values + (<usize>d << 1);
-    for (let j: usize = 0; j < 64; j += 4) {
+    let j: usize = 0;
+    do {
       const w = v128.load32_splat(weights + j);
       a = i32x4.add(a, i32x4.dot_i16x8_s(w, v128.load8x8_s(v)));
       b = i32x4.add(b, i32x4.dot_i16x8_s(w, v128.load8x8_s(v, 8)));
       v += stride;
-    }
+      j += 4;
+    } while (j < 64);
     const to = sums + (<usize>d << 3);
     addSums(to, a, s);
     addSums(to + 32, b, s);

@@ -186,11 +186,13 @@ function weighPage(attention: usize, record: usize, page: usize, slot: i32, weig
   for (let block = max(slot, from); block < min(slot + PAGE, end); block += BLOCK) {
     const at = <usize>(block - slot);
     const p = address(record, 5) + (<usize>(block - from) << 2);
-    for (let j: usize = 0; j < 128; j += 16) {
+    let j: usize = 0;
+    do {
       const power = exp2Lanes(i32x4.sub(largest, v128.load(p + j)));
       v128.store(p + j, power);
       total = i64x2.add(total, i64x2.add(i64x2.extend_low_i32x4_u(power), i64x2.extend_high_i32x4_u(power)));
-    }
+      j += 16;
+    } while (j < 128);
     if (common == NOTHING) continue;
     const m = magnitudes + (at << 2);
     const or = weighBlock(p, m, m + <usize>PAGE * 4, min(BLOCK, end - block), common);

@@ -134,8 +134,9 @@ function sigmoidRow(x: usize, n: i32, k: i32, kind: i32): i32 {
   const half24 = halfOf(24);
   const bound = i32x4.splat((kind == GELU_ERF ? 5 : 16) << 16);
   let or = i32x4.splat(0);
-  for (let i: usize = 0; i < <usize>n << 2; i += 16) {
-    const v = v128.load(x + i);
+  const end = x + (<usize>n << 2);
+  do {
+    const v = v128.load(x);
     let a = saturate4(v, top, left, right, round, keep);
     if (kind != SILU) {
       a = i32x4.max_s(i32x4.min_s(a, bound), i32x4.neg(bound));
@@ -150,9 +151,10 @@ function sigmoidRow(x: usize, n: i32, k: i32, kind: i32): i32 {
       a = mulShift4(p, a, half24, 24);
     }
     const y = mulShift4(v, sigmoidLanes(a), half15, 15);
-    v128.store(x + i, y);
+    v128.store(x, y);
     or = v128.or(or, i32x4.abs(y));
-  }
+    x += 16;
+  } while (x < end);
   return orLanes(or);
 }
 

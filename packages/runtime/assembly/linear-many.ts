@@ -16,6 +16,7 @@ const PANEL: i32 = 16384;
 export function multiplyMany(map: usize, xs: usize, t: i32, tokens: i32, y: usize, from: i32, to: i32, part: i32): void {
   for (let i = t; i < t + tokens; i++) finish(map, xs, y, i, shiftOf(map, xs, i), 0, to, part);
   const columns = (field(map, 7) + 15) & ~15;
+  const stride = <usize>field(map, 1);
   // The workspace holds as many rows as a chunk has tokens.
   const panel = max(4, min(PANEL / (2 * columns), tokens) & ~3);
   for (let top = from; top < to; top += panel) {
@@ -23,8 +24,25 @@ export function multiplyMany(map: usize, xs: usize, t: i32, tokens: i32, y: usiz
     // Where rows are no multiple of four the last ones are done again with their neighbours, and so are tokens.
     let at = workspace;
     for (let r = top; r < bottom; r += 4) at = widen4(map, min(r, to - 4), columns, at);
-    for (let i = 0; i < tokens; i += 2) tiles(map, xs, t + min(i, tokens - 2), y, top, bottom, to - 4, columns, part);
+    // Meanwhile the next panel comes from memory, a share with every pair of tokens.
+    const next = address(map, 0) + <usize>bottom * stride;
+    const share = (<usize>(min(to, bottom + panel) - bottom) * stride) / <usize>tokens;
+    for (let i = 0; i < tokens; i += 2) {
+      touch(next + <usize>i * share, next + <usize>min(i + 2, tokens) * share);
+      tiles(map, xs, t + min(i, tokens - 2), y, top, bottom, to - 4, columns, part);
+    }
   }
+}
+
+/** What {@link touch} read, kept so that no compiler may leave the reads out. */
+let touched: i32 = 0;
+
+/** Reads a byte of every cache line: the only prefetch that WebAssembly has. */
+@inline
+function touch(at: usize, end: usize): void {
+  let bytes = touched;
+  for (; at < end; at += 64) bytes ^= load<u8>(at);
+  touched = bytes;
 }
 
 /** Four rows as i16 [columns/8][4][8]; gives the end. */
