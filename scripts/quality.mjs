@@ -59,11 +59,7 @@ try {
       if (body.routes.join("") !== routes) strays++;
       body.end();
     }
-    hold(
-      `${domain}: routes`,
-      `${texts.length - strays} of ${texts.length} texts identical`,
-      strays === 0,
-    );
+    hold(`${domain}: routes`, `${texts.length - strays} of ${texts.length} texts identical`, strays === 0);
   }
   const items = readJson("eval", "task-reason.json");
   let right = 0;
