@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { FormatError } from "./errors.ts";
 import { sha256, toHex } from "./hash.ts";
 import {
   DOMAIN,
@@ -113,6 +114,38 @@ describe("an audit path", () => {
     [Number.NaN, 5],
   ])("is refused for leaf %d of %d", (index, count) => {
     expect(() => rootFromProof(new Uint8Array(32), index, count, [])).toThrow();
+  });
+
+  test.each([-1, 5, 6, 0.5, Number.NaN, 2 ** 53])("cannot be made for leaf %d of 5", (index) => {
+    const leaves = Array.from({ length: 5 }, (_, i) => leafHash(Uint8Array.of(i)));
+    expect(() => inclusionProof(leaves, index)).toThrow(
+      expect.objectContaining({ name: "FormatError", code: "range" }),
+    );
+  });
+
+  test("names what is wrong with it by a code", () => {
+    const leaf = leafHash(Uint8Array.of(1));
+    const codeOf = (index: number, count: number, path: readonly Uint8Array[]): unknown => {
+      try {
+        return rootFromProof(leaf, index, count, path);
+      } catch (error) {
+        return error instanceof FormatError ? error.code : error;
+      }
+    };
+    for (const [index, count] of [
+      [-1, 2],
+      [2, 2],
+      [0, 1.5],
+      [0.5, 2],
+      [Number.NaN, 2],
+      [0, Number.POSITIVE_INFINITY],
+    ] as const)
+      expect(codeOf(index, count, [leaf])).toBe("range");
+    expect(codeOf(0, 2, [])).toBe("layout");
+    expect(codeOf(0, 2, [leaf, leaf])).toBe("layout");
+    expect(codeOf(0, 2, [leaf.subarray(1)])).toBe("layout");
+    expect(() => merkleRoot([])).toThrow(expect.objectContaining({ code: "layout" }));
+    expect(() => splitLeaves(new Uint8Array(31))).toThrow(expect.objectContaining({ code: "layout" }));
   });
 
   test("never passes for changed bits", () => {
