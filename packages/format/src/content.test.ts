@@ -128,3 +128,50 @@ describe("hasMinus128", () => {
     }
   });
 });
+
+describe("a row", () => {
+  const wide = planned("i8", [3, 23]);
+  const { scales, size } = spanLayout(wide);
+
+  /** A span of zeros, at some offset in its buffer, but for one byte. */
+  function spanWith(at: number, shift: number): Uint8Array {
+    const span = new Uint8Array(size + shift).subarray(shift);
+    span[at] = 1;
+    return span;
+  }
+
+  test("is alive by any one of its bytes, wherever it lies in memory and however it is cut", () => {
+    for (let at = 0; at < 3 * 23; at++)
+      for (let shift = 0; shift < 4; shift++)
+        for (const piece of [size, 1, 7, 24]) {
+          const row = Math.floor(at / 23);
+          const span = spanWith(at, shift);
+          expect(() => scan(wide, span, piece)).toThrow(`row ${row}: the scale is zero, but the row is not`);
+          new DataView(span.buffer, span.byteOffset).setFloat32(scales + 4 * row, 1, true);
+          expect(() => scan(wide, span, piece)).not.toThrow();
+          new DataView(span.buffer, span.byteOffset).setFloat32(scales + 4 * ((row + 1) % 3), 1, true);
+          expect(() => scan(wide, span, piece)).toThrow(`row ${(row + 1) % 3}: the row is zero, but its scale is not`);
+        }
+  });
+
+  test.each([
+    [0x80000000, "the scale is -0"],
+    [0x80000001, "the scale is negative"],
+    [0xbf800000, "the scale is negative"],
+    [0xff800000, "the scale is negative"],
+    [0x7f800000, "the scale is not finite"],
+    [0x7fc00000, "the scale is not finite"],
+    [0x00000001, "the scale is subnormal"],
+    [0x007fffff, "the scale is subnormal"],
+  ])("of the scale %d is refused: %s", (bits, message) => {
+    const span = spanWith(0, 0);
+    new DataView(span.buffer).setUint32(scales, bits, true);
+    expect(() => scan(wide, span)).toThrow(message);
+  });
+
+  test.each([0x00800000, 0x7f7fffff])("may have the scale %d", (bits) => {
+    const span = spanWith(0, 0);
+    new DataView(span.buffer).setUint32(scales, bits, true);
+    expect(() => scan(wide, span)).not.toThrow();
+  });
+});
