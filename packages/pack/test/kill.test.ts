@@ -8,7 +8,7 @@ import { memorySink, toHex } from "@s7l/format";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { seal } from "../src/index.ts";
 
-/** Each moment is random, so a run that fails prints its delays. S7L_KILLS=20 is the full trial; each costs seconds. */
+/** Each moment is random, so a run that fails prints its delays. `npm run test:kills` takes 20; each costs seconds. */
 const KILLS = Number(process.env.S7L_KILLS ?? 5);
 
 const script = join(import.meta.dirname, "seal-slowly.ts");
