@@ -2,7 +2,7 @@
  * What a run that writes a weights folder has finished, for one that goes on after it was killed: a line a tensor, appended as the work
  * goes on. A line that is not whole is none, and the spans that the others speak of count only where they match their hash.
  */
-import { appendFile, readFile } from "node:fs/promises";
+import { appendFile, readFile, stat } from "node:fs/promises";
 import { sha256, toHex } from "../hash.ts";
 import { attemptWrite } from "./file-sink.ts";
 
@@ -17,7 +17,7 @@ export interface WrittenTensor {
 }
 
 /** Bytes of a journal that are read at most: more than any model has tensors. */
-const MOST = 2 ** 29;
+const MOST = 2 ** 28;
 
 /** Characters of a line at most; what is longer is written again rather than trusted. */
 const LONGEST_LINE = 4096;
@@ -26,10 +26,13 @@ const HEX = /^[0-9a-f]{64}$/;
 
 /** The tensors that a journal has, by name. No journal, or none that can be read, has none. */
 export async function readJournal(path: string): Promise<ReadonlyMap<string, WrittenTensor>> {
-  const content = await readFile(path).catch(() => new Uint8Array());
   const written = new Map<string, WrittenTensor>();
-  if (content.length > MOST) return written;
-  for (const line of new TextDecoder().decode(content).split("\n")) {
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => 0,
+  );
+  if (size === 0 || size > MOST) return written;
+  for (const line of (await readFile(path, "utf8")).split("\n")) {
     const tensor = parseLine(line);
     if (tensor) written.set(tensor.name, tensor);
   }
