@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import base from "./vitest.config.ts";
 
+// biome-ignore lint/suspicious/noUndeclaredEnvVars: scripts/stryker.mjs sets it, and turbo runs neither
 const name = process.env.S7L_PACKAGE;
 const source = (path: string): string => join(import.meta.dirname, "packages", path);
 
