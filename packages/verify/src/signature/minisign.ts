@@ -67,7 +67,10 @@ export function checkMinisign(given: MinisignSignature, key: Ed25519Key, message
   if (key.id && !equalBytes(key.id, id))
     refuse("key-other", `the signature is by key ${minisignKeyName(id)}, not ${minisignKeyName(key.id)}`);
   if (!verifyEd25519(key.point, minisignMessage(message, prehashed), signature))
-    refuse("signature-wrong", "the signature is not of this artifact's root and size, or not by this key");
+    refuse(
+      "signature-wrong",
+      "the signature is not of this artifact's root and size (or not of this file), or not by this key",
+    );
   if (!verifyEd25519(key.point, minisignComment(signature, comment), commentSignature))
     refuse("signature-wrong", "the trusted comment is not the one that was signed");
 }

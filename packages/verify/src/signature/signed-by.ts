@@ -1,10 +1,10 @@
-import type { CheckSignature, Sealed, Signed } from "../authenticity.ts";
+import type { CheckSignature, Signed } from "../authenticity.ts";
 import { checkBundle, parseBundle } from "./bundle.ts";
 import { refuse } from "./errors.ts";
 import { checkMinisign, MINISIGN_MARK, minisignKeyName, parseMinisign } from "./minisign.ts";
 import { keyHint, type PublicKey } from "./public-key.ts";
 import { rootStatement } from "./root-statement.ts";
-import { checkStatement, parseStatement } from "./statement.ts";
+import { checkStatement, parseStatement, type Resource } from "./statement.ts";
 
 /** No signature file is longer. */
 const LONGEST = 1 << 20;
@@ -23,32 +23,42 @@ export interface Signature {
  * of another artifact, or in any form but the one that its signer would write.
  */
 export function signedBy({ signature, key, name }: Signature): CheckSignature {
-  return async (sealed) => {
-    if (signature.length > LONGEST) refuse("signature-form", `the signature file has ${signature.length} bytes`);
-    if (startsWith(signature, MINISIGN_MARK)) return checkMinisignFile(signature, key, sealed);
-    if (startsWith(signature, "{")) return checkBundleFile(signature, key, sealed, name);
-    return refuse("signature-form", "the signature file is neither a model signing bundle nor minisign's");
-  };
+  return (sealed) =>
+    check(signature, key, {
+      message: () => rootStatement(sealed),
+      judge: (files) => checkStatement(files, { ...sealed, name }),
+    });
 }
 
-function checkMinisignFile(file: Uint8Array, key: PublicKey, sealed: Sealed): Signed {
+/** What a signature has to be of, by either kind. */
+export interface Subject {
+  /** What minisign signs. */
+  readonly message: () => Uint8Array;
+  /** Holds the files that a bundle signs to it. */
+  readonly judge: (files: readonly Resource[]) => Promise<void>;
+}
+
+/** Holds a signature in whichever form to its subject. */
+export async function check(signature: Uint8Array, key: PublicKey, subject: Subject): Promise<Signed> {
+  if (signature.length > LONGEST) refuse("signature-form", `the signature file has ${signature.length} bytes`);
+  if (startsWith(signature, MINISIGN_MARK)) return checkMinisignFile(signature, key, subject.message());
+  if (startsWith(signature, "{")) return checkBundleFile(signature, key, subject.judge);
+  return refuse("signature-form", "the signature file is neither a model signing bundle nor minisign's");
+}
+
+function checkMinisignFile(file: Uint8Array, key: PublicKey, message: Uint8Array): Signed {
   if (key.kind !== "ed25519") return refuse("key-kind", "the signature is by minisign, and needs an Ed25519 key");
   const given = parseMinisign(textOf(file));
-  checkMinisign(given, key, rootStatement(sealed));
+  checkMinisign(given, key, message);
   return { kind: "minisign", key: minisignKeyName(given.id), comment: given.comment };
 }
 
-async function checkBundleFile(
-  file: Uint8Array,
-  key: PublicKey,
-  sealed: Sealed,
-  name: string | undefined,
-): Promise<Signed> {
+async function checkBundleFile(file: Uint8Array, key: PublicKey, judge: Subject["judge"]): Promise<Signed> {
   if (key.kind !== "p256") return refuse("key-kind", "the signature is a model signing bundle, and needs a P-256 key");
   const bundle = parseBundle(file);
   checkBundle(bundle, key);
   // Read only now: what nobody signed is not worth a look.
-  await checkStatement(parseStatement(bundle.payload), { ...sealed, name });
+  await judge(parseStatement(bundle.payload));
   return { kind: "oms", key: keyHint(key) };
 }
 

@@ -89,3 +89,12 @@ export async function checkStatement(files: readonly Resource[], artifact: Signe
   if (file.digest !== digest)
     refuse("signature-subject", `the bundle signs a file of SHA-256 ${file.digest}, this one has ${digest}`);
 }
+
+/** Finds a file of these bytes among signed files, by name or as the only one. Throws SignatureError `signature-subject`. */
+export function checkFileDigest(files: readonly Resource[], name: string | undefined, digest: Uint8Array): void {
+  const names = files.length === 1 ? [".", name] : [name];
+  const file = files.find((it) => names.includes(it.name));
+  // One with a root is of an artifact, whatever its digest.
+  if (file?.digest !== toHex(digest) || file.root !== undefined)
+    refuse("signature-subject", `the bundle signs no file of SHA-256 ${toHex(digest)} under this name`);
+}

@@ -30,17 +30,40 @@ export interface SignOptions {
 
 /** The signature file's bytes. Throws SignatureError `signature-form` for a comment of several lines. */
 export async function sign(artifact: Signable, { key, comment }: SignOptions): Promise<Uint8Array> {
+  const line = rootLine(artifact);
   const text =
     key.kind === "p256"
-      ? signBundle(artifact, await artifact.digest(), key)
-      : signMinisign(artifact, comment ?? rootLine(artifact), key);
+      ? signBundle({ name: artifact.name, digest: await artifact.digest() }, key, { [ROOT_ANNOTATION]: line })
+      : signMinisign(rootStatement(artifact), comment ?? line, key);
   return new TextEncoder().encode(text);
 }
 
-function signBundle(artifact: Signable, digest: Uint8Array, key: PrivateKey & { kind: "p256" }): string {
+/** A small file to sign as it is, such as a receipt. */
+export interface SignableFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The signature of a file's bytes, which stock tools check as they check any file's. Throws SignatureError `signature-form` for a comment of
+ * several lines.
+ */
+export function signFile({ name, bytes }: SignableFile, { key, comment }: SignOptions): Uint8Array {
+  const text =
+    key.kind === "p256"
+      ? signBundle({ name, digest: sha256(bytes) }, key)
+      : signMinisign(bytes, comment ?? `sha256:${toHex(sha256(bytes))}`, key);
+  return new TextEncoder().encode(text);
+}
+
+function signBundle(
+  { name, digest }: { readonly name: string; readonly digest: Uint8Array },
+  key: PrivateKey & { kind: "p256" },
+  annotations?: Readonly<Record<string, string>>,
+): string {
   const statement = {
     _type: STATEMENT_TYPE,
-    subject: [{ name: artifact.name, digest: { sha256: toHex(sha256(digest)) } }],
+    subject: [{ name, digest: { sha256: toHex(sha256(digest)) } }],
     predicateType: PREDICATE_TYPE,
     predicate: {
       // "." is the stock tool's name for a model that is one file.
@@ -49,7 +72,7 @@ function signBundle(artifact: Signable, digest: Uint8Array, key: PrivateKey & { 
           name: ".",
           digest: toHex(digest),
           algorithm: "sha256",
-          annotations: { [ROOT_ANNOTATION]: rootLine(artifact) },
+          annotations, // left out where there are none
         },
       ],
       serialization: { method: "files", hash_type: "sha256", allow_symlinks: false, ignore_paths: [] },
@@ -69,11 +92,11 @@ function signBundle(artifact: Signable, digest: Uint8Array, key: PrivateKey & { 
   return `${JSON.stringify(bundle)}\n`;
 }
 
-function signMinisign(artifact: Signable, comment: string, key: PrivateKey & { kind: "ed25519" }): string {
+function signMinisign(message: Uint8Array, comment: string, key: PrivateKey & { kind: "ed25519" }): string {
   if (/[\r\n]/.test(comment) || comment.length > 1024)
     refuse("signature-form", "a comment is one line of at most 1024 characters");
   const { id } = key.public;
-  const signature = ed25519.sign(minisignMessage(rootStatement(artifact), true), key.secret);
+  const signature = ed25519.sign(minisignMessage(message, true), key.secret);
   const head = concatBytes(Uint8Array.of(0x45, 0x44), id, signature);
   const whole = ed25519.sign(minisignComment(signature, comment), key.secret);
   return [
