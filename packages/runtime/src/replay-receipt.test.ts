@@ -36,7 +36,7 @@ describe.each(TINY_KINDS)("a receipt of a %s model", (kind) => {
       for (const options of [{ maxTokens: 6 }, SAMPLED]) {
         const receipt = await receiptOf(model, [1, 2], options);
         const other = models[(i + 1) % models.length] as Model;
-        for (const chunk of [1, 3, 64])
+        for (const chunk of [1, 64])
           expect(await replayReceipt(other, receipt, { chunk })).toEqual({
             ok: true,
             positions: 2 + receipt.ids.length,
@@ -93,10 +93,12 @@ describe("replayReceipt", () => {
     expect(await replayReceipt(model, edited)).toMatchObject({ ok: false, what: "head" });
   });
 
-  test("finds another weight where it first changes the logits, and another root at once", async () => {
+  test("finds other weights where they first change the logits, though a forger names their root", async () => {
     const weights = randomWeights({ ...tinyFold("dense"), context: 64 }, 8);
     const elsewhere = await loadModel(await sealArtifact(weights), { engine: "simd", threads: 1 });
-    expect(await replayReceipt(elsewhere, receipt)).toMatchObject({ ok: false, what: "root" });
+    expect(await replayReceipt(elsewhere, receipt)).toMatchObject({ ok: false, what: "root", position: 5 });
+    const stopping = { ...receipt, sampling: { ...receipt.sampling, stop: ["."] } };
+    expect(await replayReceipt(elsewhere, stopping)).toMatchObject({ ok: false, what: "root" });
     // A forger who writes the other root into it meets the logits.
     const forged = await rechained(elsewhere, { ...receipt, root: toHex(elsewhere.artifact.root) });
     expect(await replayReceipt(elsewhere, forged)).toMatchObject({ ok: false, what: "logits", position: 5 });
@@ -190,7 +192,7 @@ describe("replayReceipt", () => {
     expect(await replayReceipt(model, parseReceipt(bytes))).toMatchObject({ ok: true });
     let parsed = 0;
     for (let i = 0; i < bytes.length; i++) {
-      for (const flip of [1, 2, 4, 0x10, 0x20, 0x80]) {
+      for (const flip of [1, 4, 0x20]) {
         const edited = bytes.slice();
         edited[i] = (edited[i] ?? 0) ^ flip;
         let read: Receipt;
@@ -204,7 +206,7 @@ describe("replayReceipt", () => {
         expect(await replayReceipt(model, read), `byte ${i} ^ ${flip}`).toMatchObject({ ok: false });
       }
     }
-    expect(parsed).toBeGreaterThan(100);
+    expect(parsed).toBeGreaterThan(50);
   });
 
   test("can be aborted, and wants a chunk of at least one position", async () => {

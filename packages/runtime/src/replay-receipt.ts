@@ -48,9 +48,42 @@ const CHUNK = 32;
 
 /**
  * Runs prompt and outputs as they are claimed, all positions known beforehand, and at each holds digest, choice and end to the receipt. It
- * stops at the first difference. Throws RuntimeError `option` for a chunk or for sampling parameters that no sampler takes, and what a session throws.
+ * stops at the first difference; of a receipt of another artifact it says where the two part. Throws RuntimeError `option` for a chunk or
+ * for sampling parameters that no sampler takes, and what a session throws.
  */
 export async function replayReceipt(model: Model, receipt: Receipt, options: ReplayOptions = {}): Promise<Replay> {
+  const stranger = strangerOf(model, receipt);
+  if (!stranger) return replayPositions(model, receipt, options);
+  const position = await partingOf(model, receipt, options);
+  const where = position === undefined ? "" : "; this is the first position at which they part";
+  return differs(stranger.what, position, `${stranger.message}${where}`);
+}
+
+/** Where a receipt of another artifact first differs, if that can be said: this one may have no text to stop at. */
+async function partingOf(model: Model, receipt: Receipt, options: ReplayOptions): Promise<number | undefined> {
+  try {
+    const found = await replayPositions(model, receipt, options);
+    return found.ok ? undefined : found.position;
+  } catch (error) {
+    if (error instanceof RuntimeError && error.code === "no-text") return undefined;
+    throw error;
+  }
+}
+
+/** What a receipt is bound to, where that is not this artifact. */
+function strangerOf({ artifact: { root, gate } }: Model, receipt: Receipt) {
+  if (receipt.root !== toHex(root)) {
+    const message = `the receipt is of the artifact ${receipt.root}, this one is ${toHex(root)}`;
+    return { what: "root", message } as const;
+  }
+  if (receipt.abi !== toHex(gate.abiHash)) {
+    const message = `the receipt has the numerics ${receipt.abi}, the artifact ${toHex(gate.abiHash)}`;
+    return { what: "abi", message } as const;
+  }
+  return undefined;
+}
+
+async function replayPositions(model: Model, receipt: Receipt, options: ReplayOptions): Promise<Replay> {
   const { chunk = CHUNK, signal, onProgress } = options;
   if (!(Number.isSafeInteger(chunk) && chunk >= 1))
     throw new RuntimeError("option", `chunk is ${chunk}; it is a whole number of 1 or more`);
@@ -90,16 +123,7 @@ export async function replayReceipt(model: Model, receipt: Receipt, options: Rep
 
 /** The chain as far as nothing has to be run for it. */
 function holdHead(model: Model, receipt: Receipt): Replay | { readonly link: Uint8Array } {
-  const { root, gate } = model.artifact;
   const { prompt, links } = receipt;
-  if (receipt.root !== toHex(root))
-    return differs("root", undefined, `the receipt is of the artifact ${receipt.root}, this one is ${toHex(root)}`);
-  if (receipt.abi !== toHex(gate.abiHash))
-    return differs(
-      "abi",
-      undefined,
-      `the receipt has the numerics ${receipt.abi}, the artifact ${toHex(gate.abiHash)}`,
-    );
   let link = headLink(receipt);
   if (shortLink(link) !== links[0])
     return differs("head", undefined, "the sampling parameters are not those that the receipt was made with");

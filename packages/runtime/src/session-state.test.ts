@@ -38,7 +38,7 @@ describe.each(TINY_KINDS)("the state of a %s model", (kind) => {
 
   test("is the same bytes on every engine, however the ids came", async () => {
     const [first, ...others] = models;
-    const ids = idsOf(first as Model, 9);
+    const ids = idsOf(first as Model, 32);
     const plain = open(first as Model);
     await plain.forward(ids);
     const expected = await plain.save();
@@ -172,6 +172,14 @@ describe("a session state", () => {
       expect(body.length).toBe(fate === "taken" ? 3 : 0);
     }
     expect(taken).toBe(0);
+  });
+
+  test("may lie in shared memory, and what is no bytes at all is refused", async () => {
+    const shared = new Uint8Array(new SharedArrayBuffer(state.length));
+    shared.set(state);
+    await restore(shared);
+    for (const nothing of [undefined, null, "s7lstate", [1, 2], {}])
+      await expect(restore(nothing as unknown as Uint8Array)).rejects.toThrow(refused("state-form"));
   });
 
   test("goes into a fresh body alone, and a refusal leaves the body fresh", async () => {

@@ -58,6 +58,12 @@ export function encodeState({ root, abiHash, ids }: StateHead, layers: readonly 
   return concatBytes(body, sha256(body));
 }
 
+/** The bytes of a state that nobody else can write to while they are read. Throws SessionStateError `state-form`. */
+export function ownBytes(state: Uint8Array): Uint8Array {
+  if (!(state instanceof Uint8Array)) refuse("state-form", "these bytes are no session state: give what save() gave");
+  return state.buffer instanceof ArrayBuffer ? state : state.slice();
+}
+
 /**
  * Reads the first part of a state that is whole and belongs to this model. Throws SessionStateError `state-form`, `state-digest`,
  * `state-abi`, `state-root` or `state-content`.
@@ -67,7 +73,7 @@ export function readStateHead(
   bound: StateBinding,
   { context, vocab }: { readonly context: number; readonly vocab: number },
 ): StateHead {
-  if (!(state instanceof Uint8Array) || !equalBytes(state.subarray(0, MAGIC.length), MAGIC))
+  if (!equalBytes(state.subarray(0, MAGIC.length), MAGIC))
     refuse("state-form", "these bytes are no session state: give what save() gave");
   if (state.length < HEAD_SIZE + HASH_SIZE)
     refuse("state-form", `the session state ends after ${state.length} bytes, within its head`);

@@ -10,7 +10,7 @@ import { type GenerateOptions, type GenerateStep, generate } from "./generate.ts
 import type { RouteCursor } from "./lexical-router.ts";
 import { type Model, machineOf } from "./model.ts";
 import { layerShapes, slotsOf } from "./session-layers.ts";
-import { encodeState, readStateHead, readStateLayers } from "./session-state.ts";
+import { encodeState, ownBytes, readStateHead, readStateLayers } from "./session-state.ts";
 
 /** Held by this module alone: without it the constructors throw. */
 const KEY = Symbol("session");
@@ -149,11 +149,12 @@ export class SessionBody {
     if (this.#ids.length > 0)
       throw new SessionStateError("state-late", `the body already holds ${this.#ids.length} positions: open another`);
     const { artifact, context, vocab } = this.#model;
-    const head = readStateHead(state, this.#binding, { context, vocab });
+    const bytes = ownBytes(state);
+    const head = readStateHead(bytes, this.#binding, { context, vocab });
     // Routed before the layers are read, as routes say how many slots there are; a router of its own, as this may yet fail.
     const routes = this.#routesOf(head.ids, machineOf(this.#model).routes?.());
     const shapes = layerShapes(artifact.fold).map((shape) => ({ ...shape, slots: slotsOf(shape, head.ids, routes) }));
-    const layers = readStateLayers(state, head, shapes);
+    const layers = readStateLayers(bytes, head, shapes);
     this.#extend(head.ids);
     await this.#orEnd(sequence.restore(layers, head.ids.length));
   }
