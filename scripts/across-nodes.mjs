@@ -1,5 +1,6 @@
 // One model, one file, one answer: seals the embedded model and runs it on each Node line that we support, with every
-// engine there, and compares the roots and the digests of the logits. Node comes from the npm package `node`.
+// engine there, and compares the roots and the digests of the logits;
+// the receipt of the first must hold on all. Node comes from the npm package `node`.
 // Run `npm run test:nodes` after a build.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -12,6 +13,7 @@ const PROMPT = "def main(argv):\n    total = 12 + 30\n";
 const cli = join(import.meta.dirname, "..", "apps", "cli", "bin", "s7l.js");
 const checkpoint = join(import.meta.dirname, "..", "models", "s7-mini", "checkpoints");
 const folder = mkdtempSync(join(tmpdir(), "s7l-nodes-"));
+const receipt = join(folder, "receipt.json");
 
 /** Standard output of the command on a version of Node. */
 const s7l = (version, ...args) =>
@@ -40,9 +42,11 @@ try {
         "--engine",
         engine,
         "--json",
+        ...(results.length === 0 ? ["--receipt", receipt] : []),
       ];
       try {
         const { logitsDigest } = JSON.parse(s7l(version, ...run));
+        s7l(version, "replay", receipt, file, "--engine", engine);
         results.push({ version, engine, root, logitsDigest });
         console.log(
           `Node ${version}  ${engine.padEnd(12)}root ${root.slice(0, 16)}…  logits ${logitsDigest.slice(0, 16)}…`,

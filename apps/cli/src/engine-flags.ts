@@ -17,7 +17,8 @@ export const ENGINE_FLAGS = {
     min: 1,
     max: 1024,
     hint: "N",
-    description: "threads of the engine (default: its own choice)",
+    description:
+      "threads of the engine (default: one for a model that a core's cache holds, else as many as run at once)",
   },
 } as const satisfies Flags;
 

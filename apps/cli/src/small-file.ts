@@ -6,13 +6,13 @@ import { CliError } from "./errors.ts";
 const LONGEST = 1 << 20;
 
 /** A file's bytes, or undefined where there is no such file. Throws CliError `io`. */
-export async function readSmallFile(path: string): Promise<Uint8Array | undefined> {
+export async function readSmallFile(path: string, longest = LONGEST): Promise<Uint8Array | undefined> {
   try {
     // By a link too: keys often lie behind one.
     const handle = await open(path, "r");
     try {
       const { size } = await handle.stat();
-      if (size > LONGEST) return refuse(path, `has ${size} bytes, where ${LONGEST} are the most`);
+      if (size > longest) return refuse(path, `has ${size} bytes, where ${longest} are the most`);
       return new Uint8Array(await handle.readFile());
     } finally {
       await handle.close();
@@ -45,8 +45,8 @@ export async function fetchSmallFile(url: string, signal: AbortSignal): Promise<
 }
 
 /** A small file that has to be there. Throws CliError `io`. */
-export async function needSmallFile(path: string): Promise<Uint8Array> {
-  return (await readSmallFile(path)) ?? refuse(path, "cannot be read: there is no such file");
+export async function needSmallFile(path: string, longest = LONGEST): Promise<Uint8Array> {
+  return (await readSmallFile(path, longest)) ?? refuse(path, "cannot be read: there is no such file");
 }
 
 function messageOf(cause: unknown): string {

@@ -42,6 +42,14 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     summary: "a verified artifact to text",
     load: () => import("./commands/run.ts").then(({ run }) => run),
   },
+  replay: {
+    summary: "a receipt of a run, computed again and held to every position",
+    load: () => import("./commands/replay.ts").then(({ replay }) => replay),
+  },
+  bench: {
+    summary: "tokens a second of an artifact on this machine",
+    load: () => import("./commands/bench.ts").then(({ bench }) => bench),
+  },
   eval: {
     summary: "perplexity, and the divergence from reference logits",
     load: () => import("./commands/eval.ts").then(({ evaluation }) => evaluation),
@@ -65,6 +73,10 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
   plan: {
     summary: "what a model is before it exists: parameters, bytes, cache, training budget",
     load: () => import("./commands/plan.ts").then(({ plan }) => plan),
+  },
+  doctor: {
+    summary: "what this machine has, and which engine it would take",
+    load: () => import("./commands/doctor.ts").then(({ doctor }) => doctor),
   },
   init: {
     summary: "a checkpoint with random weights, from a config and a seed",

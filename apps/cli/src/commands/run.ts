@@ -1,21 +1,28 @@
 import { addAbortSignal } from "node:stream";
 import { toHex } from "@s7l/format";
-import { openSession, requireTokenizer, STX } from "@s7l/runtime";
+import { writeFileWhole } from "@s7l/format/file";
+import { createReceipt, type GenerateStep, openSession, requireTokenizer, STX } from "@s7l/runtime";
 import { ENGINE_FLAGS, loadVerified } from "../engine-flags.ts";
 import { CliError, refuseUsage } from "../errors.ts";
+import { PASSWORD_FLAG } from "../password.ts";
 import { formatCount } from "../quantity.ts";
+import { receiptKey, writeReceipt } from "../receipt-file.ts";
+import { needSmallFile } from "../small-file.ts";
 import { withSource } from "../source.ts";
 import { readSequences } from "../token-file.ts";
 import { defineVerb } from "../verb.ts";
 
 /** Tokens where nobody says how many. */
 const MAX_TOKENS = 128;
+/** A saved session beyond this is none: Node reads no longer file at once. */
+const MAX_SESSION_BYTES = 2 ** 31 - 1;
 
 export const run = defineVerb({
   summary: "a verified artifact to text",
   examples: [
     's7l run model.s7l --prompt "Once upon a time" --max-tokens 64',
     "echo 'def main():' | s7l run model.s7l --temperature 0.8 --seed 7",
+    's7l run model.s7l --prompt "23 + 45 =" --receipt receipt.json --sign runner.key',
   ],
   positionals: { file: { description: "the artifact" } },
   flags: {
@@ -53,55 +60,72 @@ export const run = defineVerb({
     },
     seed: { type: "integer", min: 0, hint: "S", description: "same seed, same text, on every machine (default 0)" },
     stop: { type: "texts", hint: "TEXT", description: "ends before this text; as often as wanted" },
+    receipt: { type: "text", hint: "FILE", description: "writes what was computed, for s7l replay to hold it to" },
+    sign: { type: "text", hint: "KEY", description: "signs the receipt: PEM, or minisign's own file" },
+    "password-file": PASSWORD_FLAG,
+    session: { type: "text", hint: "FILE", description: "goes on from a saved session" },
+    "save-session": { type: "text", hint: "FILE", description: "saves the session, for --session to go on from" },
     ...ENGINE_FLAGS,
   },
   async run({ args, report, progress, signal }) {
     const prompt =
       args.ids === undefined ? (args.prompt ?? (await readStdin(signal))) : await onlySequence(args.ids, args.prompt);
+    if (args.sign !== undefined && args.receipt === undefined)
+      refuseUsage("--sign signs a receipt: add --receipt FILE");
+    const key = args.sign === undefined ? undefined : await receiptKey(args.sign, args["password-file"]);
+    const saved = args.session === undefined ? undefined : await needSmallFile(args.session, MAX_SESSION_BYTES);
     await withSource(args.file, signal, async (source) => {
       const model = await loadVerified(source, args, signal);
-      const promptIds = typeof prompt === "string" ? requireTokenizer(model).encode(prompt) : prompt;
       const session = openSession(model);
       const body = session.begin(STX);
-      const ids: number[] = [];
-      let text = "";
-      let digest = new Uint8Array();
-      let stopped: string | undefined;
+      if (saved) await body.restore(saved);
+      const before = body.ids;
+      // In the middle of a text nothing begins.
+      const template = before.length === 0;
+      const promptIds = typeof prompt === "string" ? requireTokenizer(model).encode(prompt, { template }) : prompt;
+      const options = { maxTokens: args["max-tokens"] ?? MAX_TOKENS, stop: args.stop, ...samplingOf(args) };
+      const steps: GenerateStep[] = [];
       const times: number[] = [];
-      const steps = body.generate(promptIds, {
-        maxTokens: args["max-tokens"] ?? MAX_TOKENS,
-        stop: args.stop,
+      const generation = body.generate(promptIds, {
+        ...options,
         signal,
         onPrompt: (done, total) => progress.show("prompt", done, total, "tokens"),
-        ...samplingOf(args),
       });
-      for await (const step of steps) {
+      for await (const step of generation) {
         progress.clear();
         times.push(performance.now());
-        ids.push(step.id);
-        text += step.text;
-        digest = Uint8Array.from(step.logitsDigest);
-        stopped = step.stop;
+        steps.push(step);
         report.put(model.tokenizer ? step.text : `${step.id} `);
       }
       report.put("\n");
+      const ids = steps.map(({ id }) => id);
+      const { stop: stopped, logitsDigest: digest = new Uint8Array() } = steps.at(-1) ?? {};
       const tokensPerSecond = rateOf(times);
       const root = toHex(model.artifact.root);
       const logitsDigest = toHex(digest);
       report.note(
         `${formatCount(ids.length)} tokens, ended by ${stopped}, ${tokensPerSecond.toFixed(0)} tokens/s (${model.engine}), logits ${logitsDigest.slice(0, 16)}…, root ${root.slice(0, 16)}…`,
       );
+      const experts = body.routes.slice(before.length);
+      if (args.receipt !== undefined)
+        await writeReceipt(args.receipt, createReceipt(model, [...before, ...promptIds], options, steps), key);
+      if (args["save-session"] !== undefined) {
+        // The last id is not run yet; where the context is full, nobody goes on anyway.
+        if (body.length < model.context) await body.forward(ids.slice(-1));
+        await writeFileWhole(args["save-session"], await body.save());
+      }
       report.finish({
         json: {
-          text,
+          text: steps.map(({ text }) => text).join(""),
           promptIds,
           ids,
           logitsDigest,
-          experts: body.routes,
+          experts,
           root,
           tokensPerSecond,
           stop: stopped,
           engine: model.engine,
+          threads: model.threads,
         },
       });
       session.close();

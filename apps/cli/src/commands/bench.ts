@@ -1,0 +1,111 @@
+import { type Model, openSession, type SessionBody, STX } from "@s7l/runtime";
+import { ENGINE_FLAGS, loadVerified } from "../engine-flags.ts";
+import { bytesPerToken, readSpeed } from "../memory-traffic.ts";
+import { formatBytes, formatCount } from "../quantity.ts";
+import { withSource } from "../source.ts";
+import { defineVerb } from "../verb.ts";
+
+/** Tokens where nobody says how many. */
+const PROMPT = 256;
+const GENERATE = 64;
+/** Runs that count, after one that does not. */
+const RUNS = 3;
+/** Prompts come in pieces of so many, as in `run`. */
+const CHUNK = 128;
+
+export const bench = defineVerb({
+  summary: "tokens a second of an artifact on this machine: medians of several runs, after a warm-up",
+  examples: ["s7l bench model.s7l", "s7l bench model.s7l --prompt 512 --generate 128 --threads 1 --json"],
+  positionals: { file: { description: "the artifact" } },
+  flags: {
+    prompt: { type: "integer", min: 1, hint: "N", description: `tokens of the prompt (default ${PROMPT})` },
+    generate: { type: "integer", min: 1, hint: "N", description: `tokens after it (default ${GENERATE})` },
+    runs: { type: "integer", min: 3, max: 1000, hint: "N", description: `runs that count (default ${RUNS})` },
+    ...ENGINE_FLAGS,
+  },
+  async run({ args, report, progress, signal }) {
+    const model = await withSource(args.file, signal, (source) => loadVerified(source, args, signal));
+    // A small context holds less; a token is always left to generate.
+    const prompt = Math.min(args.prompt ?? PROMPT, Math.max(1, model.context - 1));
+    const generate = Math.min(args.generate ?? GENERATE, Math.max(1, model.context - prompt));
+    const runs = args.runs ?? RUNS;
+    const rates: Rates[] = [];
+    for (let i = 0; i <= runs; i++) {
+      const rate = await measure(model, prompt, generate, signal);
+      if (i > 0) rates.push(rate);
+      progress.show("bench", i + 1, runs + 1, "tokens");
+    }
+    progress.clear();
+    model.close();
+    const prefill = median(rates.map((rate) => rate.prefill));
+    const decode = median(rates.map((rate) => rate.decode));
+    const bytes = bytesPerToken(model.artifact.fold);
+    const bandwidth = readSpeed();
+    const share = (bytes * decode) / bandwidth;
+    const { engine, threads } = model;
+    report.finish({
+      json: {
+        prefill,
+        decode,
+        threads,
+        engine,
+        bytesPerToken: bytes,
+        bandwidthShare: share,
+        prompt,
+        generate,
+        runs,
+        bandwidth,
+      },
+      brief: decode.toFixed(1),
+      lines: [
+        `prefill       ${report.ink.bold(prefill.toFixed(1))} tokens/s, ${formatCount(prompt)} at a time`,
+        `decode        ${report.ink.bold(decode.toFixed(1))} tokens/s, ${formatCount(generate)} one after another`,
+        `weights       ${formatBytes(bytes)} a token: ${formatBytes(bytes * decode)}/s, ${(100 * share).toFixed(0)} % of the ${formatBytes(bandwidth)}/s that one thread reads here`,
+        report.ink.dim(`${engine}, ${threads === 1 ? "one thread" : `${threads} threads`}, medians of ${runs} runs`),
+      ],
+    });
+    return 0;
+  },
+});
+
+interface Rates {
+  readonly prefill: number;
+  readonly decode: number;
+}
+
+/** One run in a session of its own. */
+async function measure(model: Model, prompt: number, generate: number, signal: AbortSignal): Promise<Rates> {
+  const session = openSession(model);
+  const body = session.begin(STX);
+  const first = await seconds(() => runInto(body, idsOf(model, 0, prompt), CHUNK, signal));
+  const then = await seconds(() =>
+    runInto(body, idsOf(model, prompt, Math.min(generate, model.context - prompt)), 1, signal),
+  );
+  session.close();
+  return { prefill: prompt / first, decode: generate / then };
+}
+
+async function runInto(body: SessionBody, ids: readonly number[], chunk: number, signal: AbortSignal): Promise<void> {
+  for (let at = 0; at < ids.length; at += chunk) {
+    signal.throwIfAborted();
+    await body.forward(ids.slice(at, at + chunk));
+  }
+}
+
+/** Ids all over the vocabulary, the same at each run. */
+function idsOf({ vocab }: Model, from: number, count: number): readonly number[] {
+  return Array.from({ length: count }, (_, i) => ((from + i) * 7919 + 11) % vocab);
+}
+
+async function seconds(work: () => Promise<void>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1000;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? 0;
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? 0)) / 2;
+}

@@ -1,0 +1,45 @@
+/** Receipts as files, with the signature beside them. */
+import { basename } from "node:path";
+import { writeFileWhole } from "@s7l/format/file";
+import { encodeReceipt, MAX_RECEIPT_BYTES, type Receipt } from "@s7l/runtime";
+import type { Signed } from "@s7l/verify";
+import { checkSignedFile, readPublicKey, SignatureError } from "@s7l/verify/signature";
+import { type PrivateKey, readPrivateKey, signFile } from "@s7l/verify/signing";
+import { readPassword } from "./password.ts";
+import { SIGNATURE_ENDING } from "./signature-file.ts";
+import { needSmallFile, readSmallFile } from "./small-file.ts";
+
+/** The key that signs a receipt; asked for before anything is computed. Throws CliError `io` or SignatureError. */
+export async function receiptKey(file: string, passwordFile: string | undefined): Promise<PrivateKey> {
+  return readPrivateKey(new TextDecoder().decode(await needSmallFile(file)), await readPassword(passwordFile));
+}
+
+/** Writes a receipt, and its signature first, so that no receipt lies there that should have one and has none. */
+export async function writeReceipt(place: string, receipt: Receipt, key: PrivateKey | undefined): Promise<void> {
+  const bytes = encodeReceipt(receipt);
+  if (key)
+    await writeFileWhole(`${place}${SIGNATURE_ENDING[key.kind]}`, signFile({ name: basename(place), bytes }, { key }));
+  await writeFileWhole(place, bytes);
+}
+
+/** A receipt's bytes. Throws CliError `io`. */
+export function readReceiptFile(place: string): Promise<Uint8Array> {
+  return needSmallFile(place, MAX_RECEIPT_BYTES);
+}
+
+/**
+ * Who signed a receipt. Whoever names a key wants a signature, so that none was found does not pass. Throws SignatureError, or
+ * CliError `io`.
+ */
+export async function receiptSigner(
+  place: string,
+  bytes: Uint8Array,
+  { key: keyFile, signature: given }: { readonly key: string; readonly signature: string | undefined },
+): Promise<Signed> {
+  const key = readPublicKey(new TextDecoder().decode(await needSmallFile(keyFile)));
+  const beside = `${place}${SIGNATURE_ENDING[key.kind]}`;
+  const signature = given === undefined ? await readSmallFile(beside) : await needSmallFile(given);
+  if (!signature)
+    throw new SignatureError("signature-missing", `a signature of the receipt is required, and ${beside} is not there`);
+  return checkSignedFile({ signature, key, name: basename(place) }, bytes);
+}
