@@ -2,9 +2,9 @@
  * The folder of an artifact's parts, `OUT.parts`. Each name begins with the plan, so that parts of different plans never meet and
  * those of one can be taken away together: bytes, records, the seal's mark, and what a killed process had under a temporary name.
  */
-import { mkdir, readdir, readFile, rm, rmdir } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { equalBytes, FormatError, HASH_SIZE, HEADER_SIZE, readHeader, toHex } from "@s7l/format";
+import { equalBytes, FormatError, HASH_SIZE, HEADER_SIZE, toHex } from "@s7l/format";
 import { attemptWrite, openFileSource, writeFileWhole } from "@s7l/format/file";
 import type { Seal } from "../finish.ts";
 import type { SealPlan } from "../plan.ts";
@@ -40,19 +40,24 @@ export const markSealed = (plan: SealPlan, out: string, { root }: Seal): Promise
 
 /** The seal of `out`, where an earlier run of this plan put it under its name and did not come to remove its parts. */
 export async function findSealed(plan: SealPlan, out: string): Promise<Seal | undefined> {
-  const mark = await readFile(join(partsFolder(out), markName(plan))).catch(() => undefined);
-  if (mark?.length !== HASH_SIZE) return undefined;
+  const mark = await readFront(join(partsFolder(out), markName(plan)), HASH_SIZE, HASH_SIZE);
+  const header = mark && (await readFront(out, plan.fileSize, HEADER_SIZE));
+  if (!header) return undefined;
+  // R is the last field of the header.
+  const root = header.slice(-HASH_SIZE);
+  return equalBytes(root, mark) ? { root, size: plan.fileSize } : undefined;
+}
+
+/** The first bytes of a file of a known size; undefined where something else stands there, or nothing. */
+async function readFront(path: string, size: number, length: number): Promise<Uint8Array | undefined> {
   try {
-    const source = await openFileSource(out);
+    const source = await openFileSource(path);
     try {
-      if (source.size !== plan.fileSize) return undefined;
-      const { root } = readHeader(await source.read(0, HEADER_SIZE));
-      return equalBytes(root, mark) ? { root, size: source.size } : undefined;
+      return source.size === size ? await source.read(0, length) : undefined;
     } finally {
       await source.close();
     }
   } catch (error) {
-    // Something else stands under the name, or nothing: the seal is still to be made.
     if (error instanceof FormatError) return undefined;
     throw error;
   }
