@@ -90,6 +90,10 @@ async function answer(request: IncomingMessage, response: ServerResponse, report
     response.end();
     return report(JSON.parse(await text(request)));
   }
+  if (pathname === "/progress") {
+    response.end();
+    return console.log(await text(request));
+  }
   response.setHeader("Content-Type", TYPES[extname(pathname)] ?? "text/html");
   if (pathname === "/") return response.end('<!doctype html><script type="module" src="/page.js"></script>');
   if (pathname === "/page.js") return response.end(page);
