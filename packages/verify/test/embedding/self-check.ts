@@ -103,7 +103,7 @@ export async function selfCheck(base: string): Promise<Findings> {
 
 const PASSWORD = "corrèct horse";
 
-/** Signs with each kind of key, after it has been through an encrypted file, and has its signature checked. */
+/** Signs with each kind of key, one of them after it has been through an encrypted file, and has its signature checked. */
 async function signAndCheck(size: number, root: Uint8Array, address: string) {
   // The digest of the file is for the stock tool; what is checked here is the root in the signature.
   const artifact = { root, size, name: "model.s7l", digest: async () => new Uint8Array(32) };
@@ -112,16 +112,16 @@ async function signAndCheck(size: number, root: Uint8Array, address: string) {
     return verify(await openHttpSource(address), { signature: checked, expert: 1 });
   };
   const said: string[] = [];
-  for (const kind of ["p256", "ed25519"] as const) {
-    const key = await readPrivateKey(await encryptedKeyPem(generateKey(kind), PASSWORD), PASSWORD);
+  const locked = await encryptedKeyPem(generateKey("p256"), PASSWORD);
+  for (const key of [await readPrivateKey(locked, PASSWORD), generateKey("ed25519")]) {
     const { authenticity } = await verdictOn(await sign(artifact, { key }), publicKeyPem(key.public));
-    said.push(`${kind} ${authenticity}`);
+    said.push(`${key.kind} ${authenticity}`);
   }
   const key = generateKey("p256");
   const other = await verdictOn(await sign(artifact, { key }), publicKeyPem(generateKey("p256").public));
   const code = other.signature?.ok === false ? other.signature.code : "?";
   said.push(`another's ${other.authenticity} ${code}`);
-  const refusal: unknown = await readPrivateKey(await encryptedKeyPem(key, PASSWORD), "other").catch((error) => error);
+  const refusal: unknown = await readPrivateKey(locked, "other").catch((error) => error);
   const otherPassword = refusal instanceof SignatureError ? refusal.code : String(refusal);
   return { signed: said.join(", "), otherPassword };
 }
