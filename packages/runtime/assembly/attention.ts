@@ -14,7 +14,7 @@ import { exp2Lanes } from "./elementary-lanes";
 import { headBytes, NOTHING, PAGE, pad8, pageOf } from "./heads";
 import { bits32 } from "./integer";
 import { address, field } from "./memory";
-import { BLOCK } from "./slot-block";
+import { BLOCK, largestOf } from "./slot-block";
 
 /** Queries of a group: their sums and a page of keys stay in the first-level cache. */
 const QUERIES: i32 = 8;
@@ -144,21 +144,6 @@ function scorePage(attention: usize, record: usize, page: usize, slot: i32): voi
   }
   store<i32>(record, largest, 28);
   store<i32>(record, valueExponent, 32);
-}
-
-/** The largest of the words [low, high) of a block. */
-@inline
-function largestOf(words: usize, low: i32, high: i32): i32 {
-  let most = i32.MIN_VALUE;
-  if (low == 0 && high == BLOCK) {
-    let v = v128.load(words);
-    for (let j: usize = 16; j < 128; j += 16) v = i32x4.max_s(v, v128.load(words + j));
-    v = i32x4.max_s(v, i32x4.shuffle(v, v, 2, 3, 0, 1));
-    most = max(i32x4.extract_lane(v, 0), i32x4.extract_lane(v, 1));
-  } else {
-    for (let j = low; j < high; j++) most = max(most, load<i32>(words + (<usize>j << 2)));
-  }
-  return most;
 }
 
 /** Gives the slots of a query's first and last block that it does not see a score whose power is zero. */

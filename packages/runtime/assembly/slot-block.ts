@@ -46,3 +46,18 @@ export function shiftProduct(a: v128, b: v128, half: v128, s: i32): v128 {
     ? i32x4.shuffle(i64x2.shr_u(low, s), i64x2.shr_u(high, s), 0, 2, 4, 6)
     : i32x4.shr_s(i32x4.shuffle(low, high, 1, 3, 5, 7), s - 32);
 }
+
+/** The largest of the words [low, high) of a block. */
+@inline
+export function largestOf(words: usize, low: i32, high: i32): i32 {
+  let most = i32.MIN_VALUE;
+  if (low == 0 && high == BLOCK) {
+    let v = v128.load(words);
+    for (let j: usize = 16; j < 128; j += 16) v = i32x4.max_s(v, v128.load(words + j));
+    v = i32x4.max_s(v, i32x4.shuffle(v, v, 2, 3, 0, 1));
+    most = max(i32x4.extract_lane(v, 0), i32x4.extract_lane(v, 1));
+  } else {
+    for (let j = low; j < high; j++) most = max(most, load<i32>(words + (<usize>j << 2)));
+  }
+  return most;
+}
