@@ -62,11 +62,15 @@ function scan(what, place) {
   hold(`${what}: ${files.length} files for the browser, none with an import of Node's`, found.join(), "");
 }
 
-/** A plain static file server with ranges, of the folder. */
+/** What a page needs to share memory between threads. */
+const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+
+/** A plain static file server with ranges, of the folder; pages asked for with `isolated` in their address are. */
 async function serve() {
   const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
   const server = createServer((request, response) => {
-    const place = join(folder, decodeURIComponent(new URL(request.url, "http://x").pathname));
+    const { pathname, searchParams } = new URL(request.url, "http://x");
+    const place = join(folder, decodeURIComponent(pathname));
     let bytes;
     try {
       if (relative(folder, place).startsWith("..")) throw new Error("outside");
@@ -74,7 +78,12 @@ async function serve() {
     } catch {
       return response.writeHead(404).end();
     }
-    const headers = { "content-type": types[extname(place)] ?? "application/octet-stream", etag: `"${bytes.length}"` };
+    const type = types[extname(place)] ?? "application/octet-stream";
+    const headers = {
+      "content-type": type,
+      etag: `"${bytes.length}"`,
+      ...(searchParams.has("isolated") ? ISOLATED : {}),
+    };
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "") ?? [];
     if (from === undefined) return response.writeHead(200, headers).end(bytes);
     const part = bytes.subarray(Number(from), Number(to) + 1);
@@ -180,11 +189,14 @@ try {
       "refused: root-unexpected",
     );
     const prompt = encodeURIComponent(PROMPT);
+    const writes = `${base}/esbuild/index.html?root=${built.root}&prompt=${prompt}`;
+    hold("esbuild: runs the model as the command does", await shows(writes), `wrote on 1: ${text}`);
     hold(
-      "esbuild: runs the model as the command does",
-      await shows(`${base}/esbuild/index.html?root=${built.root}&prompt=${prompt}`),
-      `wrote ${text}`,
+      "esbuild, isolated: runs it on two threads, the same",
+      await shows(`${writes}&threads=2&isolated`),
+      `wrote on 2: ${text}`,
     );
+    hold("esbuild, not isolated: has one thread", await shows(`${writes}&threads=2`), `wrote on 1: ${text}`);
     hold(
       "esbuild: runs nothing under another root",
       await shows(`${base}/esbuild/index.html?root=${other}`),
