@@ -11,7 +11,7 @@ export { sumRows } from "./linear-relaxed";
 export { alignF32, lastBits, refineMultipliers, spread } from "./load";
 export { setParts } from "./memory";
 export { normBlocks } from "./norm";
-export { setWorkspace as setLimbs } from "./product";
+export { setWorkspace } from "./product";
 export { rotations } from "./rope";
 export { pickRows, putRows } from "./rows";
 export { mixValues, tensorProduct } from "./values";

@@ -6,7 +6,7 @@
  * not on Node 20, whose compiler moves all loads to the front and then spills.
  */
 import { address, field, row } from "./memory";
-import { addOr, finish, shiftOf, workspace } from "./product";
+import { addOr, clearOrs, finishAll, shiftOf, workspace } from "./product";
 import { halfOf, mulShift4, orLanes, sumRows4 } from "./vector";
 
 /** Bytes of widened weights. */
@@ -14,7 +14,7 @@ const PANEL: i32 = 16384;
 
 /** Rows [from, to), four or more, of two or more tokens whose sums fit in 32 bits. */
 export function multiplyMany(map: usize, xs: usize, t: i32, tokens: i32, y: usize, from: i32, to: i32, part: i32): void {
-  for (let i = t; i < t + tokens; i++) finish(map, xs, y, i, shiftOf(map, xs, i), 0, to, part);
+  clearOrs(t, tokens);
   const columns = (field(map, 7) + 15) & ~15;
   const stride = <usize>field(map, 1);
   // The workspace holds as many rows as a chunk has tokens.
@@ -29,9 +29,10 @@ export function multiplyMany(map: usize, xs: usize, t: i32, tokens: i32, y: usiz
     const share = (<usize>(min(to, bottom + panel) - bottom) * stride) / <usize>tokens;
     for (let i = 0; i < tokens; i += 2) {
       touch(next + <usize>i * share, next + <usize>min(i + 2, tokens) * share);
-      tiles(map, xs, t + min(i, tokens - 2), y, top, bottom, to - 4, columns, part);
+      tiles(map, xs, t + min(i, tokens - 2), y, top, bottom, to - 4, columns);
     }
   }
+  finishAll(map, xs, y, t, tokens, to, part);
 }
 
 /** What {@link touch} read, kept so that no compiler may leave the reads out. */
@@ -61,7 +62,7 @@ function widen4(map: usize, r: i32, columns: i32, at: usize): usize {
 }
 
 /** The panel's rows [top, bottom) of tokens t and t + 1; no tile begins beyond `last`. */
-function tiles(map: usize, xs: usize, t: i32, y: usize, top: i32, bottom: i32, last: i32, columns: i32, part: i32): void {
+function tiles(map: usize, xs: usize, t: i32, y: usize, top: i32, bottom: i32, last: i32, columns: i32): void {
   const x = row(xs, t, 2);
   const beside = row(xs, t + 1, 2);
   const out = row(y, t, 4);
@@ -112,6 +113,6 @@ function tiles(map: usize, xs: usize, t: i32, y: usize, top: i32, bottom: i32, l
     orA = v128.or(orA, i32x4.abs(ya));
     orB = v128.or(orB, i32x4.abs(yb));
   }
-  addOr(y, t, orLanes(orA), part);
-  addOr(y, t + 1, orLanes(orB), part);
+  addOr(t, orLanes(orA));
+  addOr(t + 1, orLanes(orB));
 }

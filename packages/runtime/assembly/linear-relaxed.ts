@@ -7,7 +7,7 @@
  * end in zeros, so limbs beyond the columns do not matter.
  */
 import { address, field, head, row } from "./memory";
-import { addOr, finish, shiftOf, workspace } from "./product";
+import { addOr, clearOrs, finishAll, shiftOf, workspace } from "./product";
 import { sumLanes } from "./vector";
 
 /** Bytes of weights that stay in the first-level cache while the tokens pass. */
@@ -95,17 +95,18 @@ export function relaxedOne(map: usize, xs: usize, t: i32, out: usize, from: i32,
 
 /** Rows [from, to) of several tokens: a panel of rows at a time, two tokens at a time. */
 export function relaxedMany(map: usize, xs: usize, t: i32, tokens: i32, y: usize, from: i32, to: i32, part: i32): void {
-  for (let i = t; i < t + tokens; i++) finish(map, xs, y, i, shiftOf(map, xs, i), 0, to, part);
+  clearOrs(t, tokens);
   split(xs, t, tokens, <usize>field(map, 1));
   const panel = max(2, min(64, PANEL / field(map, 1)) & ~1);
   for (let top = from; top < to; top += panel) {
     const bottom = min(to, top + panel);
-    for (let i = 0; i < tokens; i += 2) relaxedTiles(map, xs, t, min(i, tokens - 2), y, top, bottom, part);
+    for (let i = 0; i < tokens; i += 2) relaxedTiles(map, xs, t, min(i, tokens - 2), y, top, bottom);
   }
+  finishAll(map, xs, y, t, tokens, to, part);
 }
 
 /** Rows [top, bottom) of the i-th and the next token from t on, two at a time; an odd last row is done twice. */
-function relaxedTiles(map: usize, xs: usize, t: i32, i: i32, y: usize, top: i32, bottom: i32, part: i32): void {
+function relaxedTiles(map: usize, xs: usize, t: i32, i: i32, y: usize, top: i32, bottom: i32): void {
   const stride = <usize>field(map, 1);
   const multipliers = address(map, 3);
   const sums = address(map, 11);
@@ -157,6 +158,6 @@ function relaxedTiles(map: usize, xs: usize, t: i32, i: i32, y: usize, top: i32,
     oa |= abs(va0) | abs(va1);
     ob |= abs(vb0) | abs(vb1);
   }
-  addOr(y, t + i, oa, part);
-  addOr(y, t + i + 1, ob, part);
+  addOr(t + i, oa);
+  addOr(t + i + 1, ob);
 }

@@ -13,9 +13,18 @@ export const FAST_L1: i32 = 16909320; // floor((2^31 - 1) / 127)
 /** Where this thread may write what it prepares for a product. */
 export let workspace: usize = 0;
 
-/** Tells where: 2 bytes a column of the widest matrix for each token of a chunk, and for no fewer than four. */
+/**
+ * An i32 for each token of a chunk, this thread's alone: the or of its results so far. It goes to the token's head once, at the
+ * end, as other threads write to the same cache line.
+ */
+let ors: usize = 0;
+/** Bytes of these, for 128 tokens: workspaceBytes of engine/kernels.ts. */
+const ORS: usize = 512;
+
+/** Tells where: ORS, then 2 bytes a column of the widest matrix for each token of a chunk, and for no fewer than four. */
 export function setWorkspace(at: usize): void {
-  workspace = at;
+  ors = at;
+  workspace = at + ORS;
 }
 
 /** The right shift that makes every row's result fit in 30 bits. */
@@ -42,9 +51,20 @@ export function finish(map: usize, x: usize, y: usize, t: i32, s: i32, or: i32, 
   }
 }
 
-/** Adds to what this part left in a result's head. */
+/** Forgets the results of tokens [t, t + tokens). */
+export function clearOrs(t: i32, tokens: i32): void {
+  memory.fill(ors + (<usize>t << 2), 0, <usize>tokens << 2);
+}
+
+/** Adds to the results of a token. */
 @inline
-export function addOr(y: usize, t: i32, or: i32, part: i32): void {
-  const at = head(y, t) + (<usize>part << 2);
-  store<i32>(at, load<i32>(at, 4) | or, 4);
+export function addOr(t: i32, or: i32): void {
+  const at = ors + (<usize>t << 2);
+  store<i32>(at, load<i32>(at) | or);
+}
+
+/** Writes the heads of tokens [t, t + tokens), whose results are all there. */
+export function finishAll(map: usize, xs: usize, y: usize, t: i32, tokens: i32, to: i32, part: i32): void {
+  for (let i = t; i < t + tokens; i++)
+    finish(map, xs, y, i, shiftOf(map, xs, i), load<i32>(ors + (<usize>i << 2)), to, part);
 }

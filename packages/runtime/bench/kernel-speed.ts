@@ -1,6 +1,6 @@
 /** Speed of the matrix kernels alone. */
 import { Heap } from "../src/engine/heap.ts";
-import { decodeModule, instantiateKernels, type Kernels } from "../src/engine/kernels.ts";
+import { decodeModule, instantiateKernels, type Kernels, workspaceBytes } from "../src/engine/kernels.ts";
 import { engineRelaxedWasm, engineWasm } from "../src/engine/wasm-bytes.generated.ts";
 import { best } from "./timing.ts";
 
@@ -44,14 +44,14 @@ function products(heap: Heap, kernels: Kernels) {
     const heads = heap.allocate(tokens * 64);
     const y = heap.record([heap.allocate(tokens * rows * 4), heap.allocate(tokens * 64), rows]);
     const input = heap.record([x, heads, columns]);
-    const limbs = heap.allocate(tokens * columns * 2);
+    const workspace = heap.allocate(workspaceBytes(tokens, columns));
     const q = new Int16Array(heap.memory.buffer, x, tokens * columns);
     for (let i = 0; i < q.length; i++) q[i] = ((i * 2731) % 4096) - 2048;
     for (let t = 0; t < tokens; t++) heap.i32[(heads + t * 64) / 4 + 1] = 1024 * columns;
     kernels.sumRows(map, sums);
-    kernels.setLimbs(limbs);
+    kernels.setWorkspace(workspace);
     return () => {
-      kernels.setLimbs(limbs);
+      kernels.setWorkspace(workspace);
       kernels.linear(map, input, tokens, y, 0, rows, 0);
     };
   };

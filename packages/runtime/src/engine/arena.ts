@@ -1,5 +1,6 @@
 /** Everything between two weights: allocated once, at load, for a chunk of tokens. Records are those of assembly/memory.ts. */
 import type { Heap } from "./heap.ts";
+import { workspaceBytes } from "./kernels.ts";
 import type { Program, RotationStep, Sizes } from "./program.ts";
 
 /** Bytes of a token's head. */
@@ -54,8 +55,8 @@ export interface Arena {
   readonly logitRows: number;
   /** Scratch of each part. */
   readonly scratch: readonly number[];
-  /** Room for the limbs of activations, each part's own (assembly/linear-relaxed.ts). */
-  readonly limbs: readonly number[];
+  /** What each part prepares for a product. */
+  readonly workspaces: readonly number[];
   /** Where the logits lie, for reading them out. */
   readonly logitPlace: RowPlace;
   /** The numbers 0, 1, 2, … of a chunk's tokens. */
@@ -136,7 +137,7 @@ export function allocateArena(
     logits: logits.record,
     logitRows,
     scratch: Array.from({ length: parts }, () => heap.allocate(scratchBytes(sizes))),
-    limbs: Array.from({ length: parts }, () => heap.allocate(tokens * up(sizes.activation, 32) * 2)),
+    workspaces: Array.from({ length: parts }, () => heap.allocate(workspaceBytes(tokens, up(sizes.activation, 32)))),
     logitPlace: logits,
     identity: heap.record(Array.from({ length: tokens }, (_, t) => t)),
     members: heap.allocate(tokens * 4),

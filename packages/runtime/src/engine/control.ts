@@ -29,8 +29,8 @@ const HEAD_COUNT = SIZE + 4;
 const GROUPS = SIZE + 5;
 const LISTS = 6 * LINE;
 
-/** Looks before a thread goes to sleep: some microseconds, the longest that another's share of a small step takes. */
-const SPINS = 2000;
+/** Looks before a thread goes to sleep: about 0.1 ms, which most waits for another share do not reach; to be woken takes as long. */
+const SPINS = 20000;
 
 /** Words of a control block for so many threads and tokens a chunk. */
 export const controlWords = (parts: number, tokens: number): number => LISTS + parts + 2 * tokens;

@@ -106,7 +106,7 @@ export interface Kernels {
   readonly addShared: Kernel<[rows: number, gate: number, tokens: number, width: number, sum: number, ...Share]>;
   readonly pickRows: Kernel<[from: number, list: number, count: number, to: number, ...Share]>;
   readonly putRows: Kernel<[from: number, list: number, count: number, to: number, ...Share]>;
-  readonly setLimbs: Kernel<[address: number]>;
+  readonly setWorkspace: Kernel<[address: number]>;
   readonly sumRows: Kernel<[map: number, to: number]>;
   readonly pageBytes: (attention: number) => number;
   readonly alignF32: (values: number, count: number) => number;
@@ -114,6 +114,9 @@ export interface Kernels {
   readonly refineMultipliers: Kernel<[values: number, count: number]>;
   readonly spread: Kernel<[to: number, from: number, rows: number, columns: number, stride: number]>;
 }
+
+/** Bytes of a workspace (setWorkspace) for so many tokens a chunk, 128 at most, of matrices so wide: an i32 a token, and rows. */
+export const workspaceBytes = (tokens: number, columns: number): number => 512 + 2 * Math.max(4, tokens) * columns;
 
 const NAMES: readonly (keyof Kernels)[] = [
   "setParts",
@@ -139,7 +142,7 @@ const NAMES: readonly (keyof Kernels)[] = [
   "addShared",
   "pickRows",
   "putRows",
-  "setLimbs",
+  "setWorkspace",
   "sumRows",
   "pageBytes",
   "alignF32",

@@ -5,7 +5,7 @@ import { bitLength } from "../reference/integer.ts";
 import { type Matrix, multiplyMatrix } from "../reference/linear.ts";
 import { Heap } from "./heap.ts";
 import { BASE, compileKernels, hasExactRelaxed } from "./host.ts";
-import { instantiateKernels } from "./kernels.ts";
+import { instantiateKernels, workspaceBytes } from "./kernels.ts";
 
 const GUARD = 0x55aa33cc;
 
@@ -59,11 +59,11 @@ async function both(engine: "simd" | "relaxed", rows: number, columns: number, t
   const width = up(rows, 32);
   const y = heap.allocate(tokens * width * 4);
   const heads = heap.allocate(tokens * 64);
-  const workspace = heap.allocate(2 * Math.max(4, tokens) * pitch);
+  const workspace = heap.allocate(workspaceBytes(tokens, pitch));
   const guard = heap.record(Array<number>(64).fill(GUARD));
   heap.i32.fill(GUARD, y / 4, y / 4 + tokens * width);
   kernels.sumRows(map, sums);
-  kernels.setLimbs(workspace);
+  kernels.setWorkspace(workspace);
   const from = heap.record([x, xHeads, pitch]);
   const to = heap.record([y, heads, width]);
   kernels.linear(map, from, tokens, to, 0, split, 0);

@@ -3,7 +3,7 @@
  * test tells neither.
  */
 import type { Heap } from "./heap.ts";
-import type { Kernels } from "./kernels.ts";
+import { type Kernels, workspaceBytes } from "./kernels.ts";
 
 const ROWS = 7;
 const COLUMNS = 112;
@@ -35,7 +35,7 @@ export function agree(heap: Heap, trusted: Kernels, candidate: Kernels): boolean
   }
   const y = rows(heap, 32, 4);
   const results = [trusted, candidate].map((kernels) => {
-    kernels.setLimbs(heap.allocate(TOKENS * COLUMNS * 2));
+    kernels.setWorkspace(heap.allocate(workspaceBytes(TOKENS, COLUMNS)));
     kernels.sumRows(map, sums);
     const seen: number[] = [];
     for (const tokens of [1, TOKENS]) {
@@ -66,9 +66,9 @@ export function race(heap: Heap, champion: Kernels, challenger: Kernels): boolea
   const map = heap.record([weights, RACE_COLUMNS, 0, multipliers, 1, 0, ...size, 0, 0, 0, sums]);
   const x = rows(heap, RACE_COLUMNS, 2);
   const y = rows(heap, RACE_ROWS, 4);
-  const limbs = heap.allocate(RACE_COLUMNS * 2);
-  champion.setLimbs(limbs);
-  challenger.setLimbs(limbs);
+  const workspace = heap.allocate(workspaceBytes(1, RACE_COLUMNS));
+  champion.setWorkspace(workspace);
+  challenger.setWorkspace(workspace);
   const time = (kernels: Kernels): number => {
     const start = performance.now();
     for (let i = 0; i < 4; i++) kernels.linear(map, x.record, 1, y.record, 0, RACE_ROWS, 0);

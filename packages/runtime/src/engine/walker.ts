@@ -57,7 +57,7 @@ export class Walker {
     this.#sync = team.sync;
     this.#words = words;
     kernels.setParts(team.parts);
-    kernels.setLimbs(arena.limbs[team.part] ?? 0);
+    kernels.setWorkspace(arena.workspaces[team.part] ?? 0);
   }
 
   /** From ids to the stream after the last stage. */
