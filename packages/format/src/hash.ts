@@ -62,11 +62,16 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   return hash.digest();
 }
 
+/** Whether `sha256Async` of so many bytes is not the calling thread's own work. */
+export function hashesElsewhere(size: number): boolean {
+  return !native && globalThis.crypto?.subtle !== undefined && size >= SUBTLE_FROM;
+}
+
 /** SHA-256 of the concatenation of `parts`, by WebCrypto where that is the fastest way. */
 export async function sha256Async(...parts: readonly Uint8Array[]): Promise<Uint8Array> {
   const size = parts.reduce((sum, part) => sum + part.length, 0);
-  const subtle = globalThis.crypto?.subtle;
-  if (native || !subtle || size < SUBTLE_FROM) return sha256(...parts);
+  if (!hashesElsewhere(size)) return sha256(...parts);
+  const { subtle } = globalThis.crypto;
   return new Uint8Array(await subtle.digest("SHA-256", concatBytes(...parts)));
 }
 

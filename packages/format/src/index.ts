@@ -44,7 +44,17 @@ export { byName, type Dtype, MAX_TENSORS, type PlannedTensor, tensorNameAt, tens
 export { GATE_MARK, GATE_PHASES, GATE_SIZE, type Gate, readGate, strayGateByte, writeGate } from "./gate.ts";
 export { type GoldenPrompt, goldenSchema, MAX_PROMPT_IDS, MAX_PROMPTS } from "./golden.ts";
 // Hashes and trees
-export { concatBytes, createSha256, equalBytes, HASH_SIZE, type Sha256, sha256, sha256Async, toHex } from "./hash.ts";
+export {
+  concatBytes,
+  createSha256,
+  equalBytes,
+  HASH_SIZE,
+  hashesElsewhere,
+  type Sha256,
+  sha256,
+  sha256Async,
+  toHex,
+} from "./hash.ts";
 // The container
 export {
   ALIGNMENT,

@@ -6,6 +6,8 @@ import {
   type ByteSource,
   equalBytes,
   HASH_SIZE,
+  hashesElsewhere,
+  leafHash,
   leafHashAsync,
   merkleRoot,
   type PlacedTensor,
@@ -19,7 +21,7 @@ import { type ChunkBuffers, chunkBuffers } from "./chunk-buffers.ts";
 import { refuse, VerifyError } from "./errors.ts";
 import { attribute } from "./ledger.ts";
 
-/** Chunks read at a time: one being hashed, the others on their way. */
+/** Chunks under way at a time, by default: one being checked, the others on their way. */
 const AHEAD = 3;
 
 /** What the reader needs of the verified front. */
@@ -36,6 +38,8 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
   /** At least as long as the tensor's longest chunk; by default it has its own. */
   readonly buffers?: ChunkBuffers;
+  /** Chunks under way at a time: 1 where reading is the calling thread's own work. */
+  readonly ahead?: number;
   /** A check without a target asks the cache too; by default it wants to know about the source's own bytes. */
   readonly fromCache?: boolean | undefined;
   /** Called with the index of each leaf that was verified. */
@@ -93,20 +97,20 @@ async function readChunks(
   tensor: PlacedTensor,
   record: TensorRecord,
   target: Uint8Array | undefined,
-  { signal, buffers, fromCache, onChunk }: ReadOptions,
+  { signal, buffers, fromCache, ahead: width = AHEAD, onChunk }: ReadOptions,
 ): Promise<void> {
   const { source, dataOffset, chunkSize, cache } = place;
   const leaves = await leavesOf(place, tensor, record);
   const scan = scanContent(tensor);
   const pool = buffers ?? chunkBuffers(Math.min(chunkSize, tensor.length));
-  const spare = target || !source.readInto ? 0 : Math.min(AHEAD, leaves.length);
+  const spare = target || !source.readInto ? 0 : Math.min(width, leaves.length);
   const spares = Array.from({ length: spare }, pool.take);
 
   const lengthOf = (index: number): number => Math.min(chunkSize, tensor.length - index * chunkSize);
   const fetch = async (index: number): Promise<Uint8Array> => {
     const from = index * chunkSize;
     const length = lengthOf(index);
-    const into = target?.subarray(from, from + length) ?? spares[index % AHEAD]?.subarray(0, length);
+    const into = target?.subarray(from, from + length) ?? spares[index % width]?.subarray(0, length);
     if (into && source.readInto) {
       await source.readInto(dataOffset + tensor.offset + from, into);
       return into;
@@ -116,24 +120,25 @@ async function readChunks(
     into.set(bytes);
     return into;
   };
-  const chunks = ahead(leaves.entries(), AHEAD, async ([index, leaf]) => {
+  const chunks = ahead(leaves.entries(), width, async ([index, leaf]) => {
     const kept = cache && (target || fromCache) && (await recall(cache, leaf, lengthOf(index)));
     if (kept) {
       target?.set(kept, index * chunkSize);
-      return { index, chunk: kept, matches: true };
+      return { index, leaf, chunk: kept, isKept: true, hash: leaf };
     }
     const chunk = await fetch(index);
-    const matches = equalBytes(await leafHashAsync(chunk), leaf);
-    if (cache && matches) await remember(cache, leaf, chunk);
-    return { index, chunk, matches };
+    const hash = hashesElsewhere(chunk.length) ? await leafHashAsync(chunk) : undefined;
+    return { index, leaf, chunk, isKept: false, hash };
   });
 
   try {
-    for await (const { index, chunk, matches } of chunks) {
+    for await (const { index, leaf, chunk, isKept, hash } of chunks) {
       signal?.throwIfAborted();
-      if (!matches) {
+      // This thread hashes a chunk just before it scans it: then the second pass finds it in the processor's cache.
+      if (!equalBytes(hash ?? leafHash(chunk), leaf)) {
         refuse("chunk", `chunk ${index} of tensor "${tensor.name}" does not match its leaf`, `${tensor.name}#${index}`);
       }
+      if (cache && !isKept) await remember(cache, leaf, chunk);
       contentOf(() => scan.update(chunk));
       onChunk(tensor.firstLeaf + index);
     }
