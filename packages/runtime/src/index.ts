@@ -15,7 +15,7 @@ export { createLexicalRouter, type RouteCursor } from "./lexical-router.ts";
 export { createLogitsDigest, type LogitsDigest } from "./logits-digest.ts";
 export { type LoadOptions, loadModel, type Model } from "./model.ts";
 export { createReceipt, encodeReceipt, MAX_RECEIPT_BYTES, parseReceipt, type Receipt } from "./receipt.ts";
-export { goldenPrompts, replayGolden, replayPrompts } from "./replay-golden.ts";
+export { type GoldenReplayOptions, goldenPrompts, replayGolden, replayPrompts } from "./replay-golden.ts";
 export { type Difference, type Replay, type ReplayOptions, replayReceipt } from "./replay-receipt.ts";
 export { createSampler, type Sampler, type SamplerOptions } from "./sampler.ts";
 export { openSession, type Session, type SessionBody } from "./session.ts";

@@ -73,7 +73,7 @@ export async function replayPrompts(model: Model, prompts: Prompts, signal?: Abo
   return digests;
 }
 
-export interface ReplayOptions extends LoadOptions {
+export interface GoldenReplayOptions extends LoadOptions {
   readonly signal?: AbortSignal;
   /**
    * Bytes of weights up to which the model is held whole while it is replayed. A larger one is read a layer at a time, with the
@@ -88,7 +88,7 @@ const HOLD = 128 << 20;
 export async function replayGolden(
   artifact: VerifiedArtifact,
   prompts: Prompts,
-  options: ReplayOptions = {},
+  options: GoldenReplayOptions = {},
 ): Promise<Uint8Array[]> {
   const { holdUpTo = HOLD, signal } = options;
   const streamed = weightBytes(artifact.fold) > holdUpTo ? await replayStreamed(artifact, prompts, options) : undefined;
@@ -99,7 +99,7 @@ export async function replayGolden(
 async function replayStreamed(
   artifact: VerifiedArtifact,
   prompts: Prompts,
-  { engine = "auto", signal }: ReplayOptions,
+  { engine = "auto", signal }: GoldenReplayOptions,
 ): Promise<Uint8Array[] | undefined> {
   if (!isVerifiedArtifact(artifact)) throw notVerified();
   const name = engine === "auto" ? await bestEngine() : engine;
