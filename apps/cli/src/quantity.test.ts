@@ -29,4 +29,11 @@ test.each([
 
 test("groups a count by thousands, whatever the machine's language", () => {
   expect(formatCount(5_043_392)).toBe("5,043,392");
+  expect([0, 999, 1000, -1234, 2 ** 53 - 1].map(formatCount)).toEqual([
+    "0",
+    "999",
+    "1,000",
+    "-1,234",
+    "9,007,199,254,740,991",
+  ]);
 });

@@ -23,7 +23,7 @@ export function formatSeconds(milliseconds: number): string {
   return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
-/** `5,036,512`. */
+/** `5,036,512`. By hand: the host's own formatting takes 50 ms to load. */
 export function formatCount(count: number): string {
-  return count.toLocaleString("en-US");
+  return String(Math.round(count)).replace(/(?<=\d)(?=(\d{3})+$)/g, ",");
 }

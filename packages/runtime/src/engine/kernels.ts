@@ -153,7 +153,10 @@ const NAMES: readonly (keyof Kernels)[] = [
 
 /** Bytes of a compiled module from its base64 constant. */
 export function decodeModule(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
 
 /** Joins compiled kernels to a memory. */
