@@ -50,6 +50,13 @@ export function openChromium(command) {
   const close = () =>
     new Promise((resolve) => {
       child.on("close", resolve).kill();
-    }).then(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
+    }).then(() => {
+      try {
+        rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+      } catch (error) {
+        // A helper of the browser may outlive it for seconds and still write there.
+        console.log(`left behind: ${profile} (${error.code})`);
+      }
+    });
   return { show, close };
 }
