@@ -222,6 +222,6 @@ try {
   } else console.log("skip pages: there is no Chromium here");
 } finally {
   for (const end of ends.reverse()) await end();
-  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
 }
 process.exitCode = wrong.length === 0 ? 0 : 1;

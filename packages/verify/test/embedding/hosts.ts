@@ -121,6 +121,12 @@ function startBrowser(base: string): ChildProcess {
     `--user-data-dir=${profile}`,
     `${base}/index.html`,
   ]);
-  child.on("close", () => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
+  child.on("close", () => {
+    try {
+      rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+    } catch {
+      // A helper of the browser may outlive it for seconds and still write there; the folder is temporary.
+    }
+  });
   return child;
 }
