@@ -10,7 +10,7 @@ import type { Program } from "./program.ts";
 import { startThread, type Thread } from "./thread.ts";
 
 /** Milliseconds for all threads to come up: compiled code is shared, so it is their start alone. */
-const MUSTER = 10_000;
+const MUSTER = 30_000;
 
 /**
  * Starts `parts` threads. Throws RuntimeError `engine` where the host cannot give them; then none is left. `edit`, for tests, may
