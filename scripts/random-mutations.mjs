@@ -35,8 +35,7 @@ async function outcomeOf(artifact, { file, level }) {
   const open = await verify(memorySource(file));
   for (const { rules } of [pinned, open])
     if (rules.some(({ ok, code }) => !ok && code === "internal")) return "wrong: an internal error";
-  if (!open.ok)
-    return open.rules.find(({ ok, code }) => !ok && code !== "not-reached")?.id ?? "wrong: no rule is broken";
+  if (!open.ok) return open.broken?.id ?? "wrong: no rule is broken";
   const own = file.slice(224, 256);
   if (level !== "root") return `wrong: accepted, though rebuilt to the level ${level} alone`;
   if (equalBytes(own, root)) return "wrong: two files under one root";

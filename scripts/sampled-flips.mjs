@@ -48,11 +48,10 @@ try {
     const at = Math.floor(place / 8);
     bytes[at] ^= mask;
     const start = performance.now();
-    const verdict = await verify(memorySource(bytes));
+    const { ok, broken: rule } = await verify(memorySource(bytes));
     slowest = Math.max(slowest, performance.now() - start);
     bytes[at] ^= mask;
-    const rule = verdict.rules.find(({ ok, code }) => !ok && code !== "not-reached");
-    if (verdict.ok || !rule) {
+    if (ok || !rule) {
       accepted++;
       console.log(`bit ${place % 8} of byte ${at} passed`);
     } else broken.set(rule.id, (broken.get(rule.id) ?? 0) + 1);

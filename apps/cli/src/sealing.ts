@@ -136,9 +136,8 @@ function goldenOf({ progress, signal }: Watch): GoldenCallback {
 }
 
 /** The rule that is broken, with why, code and place. */
-export function brokenRule({ rules }: Verification): string {
-  const broken = rules.find((rule) => !rule.ok && rule.code !== "not-reached");
-  if (!broken || broken.ok) return "no rule was reached";
+export function brokenRule({ broken }: Verification): string {
+  if (!broken) return "no rule was reached";
   const { id, message, code, at } = broken;
   return `${id}, ${message} [${code}${at === undefined || message.includes(at) ? "" : ` at ${at}`}]`;
 }

@@ -69,8 +69,7 @@ export function verdictJson(verification: Verification): object {
 
 /** Why an artifact is refused: the rule that is broken, else its signature. */
 export function whyRefused(verification: Verification): string {
-  const { signature, rules } = verification;
-  const broken = rules.some((rule) => !rule.ok && rule.code !== "not-reached");
+  const { signature, broken } = verification;
   if (broken || !signature || signature.ok) return brokenRule(verification);
   return `${signature.message} [${signature.code}]`;
 }
