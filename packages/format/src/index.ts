@@ -72,7 +72,7 @@ export {
   VERSION,
   writeHeader,
 } from "./header.ts";
-export { builtin } from "./host.ts";
+export { builtin, type NodeThreads, nodeThreads } from "./host.ts";
 export { nestsDeeper } from "./json-nesting.ts";
 export { workInLanes } from "./lanes.ts";
 export {

@@ -1,13 +1,12 @@
 /** Reads a weights folder: its spans, each held to the hash that weights.json has of it. */
 import { join } from "node:path";
 import { FormatError } from "../errors.ts";
-import { type PlannedTensor, tensorPlan } from "../fold/tensor-plan.ts";
+import type { PlannedTensor } from "../fold/tensor-plan.ts";
 import { createSha256, sha256, toHex } from "../hash.ts";
 import type { Value } from "../schema.ts";
-import { spanLayout } from "../span.ts";
 import type { Vocabulary, WeightSource } from "../weights.ts";
 import { type FileSource, openFileSource } from "./file-source.ts";
-import { FILES, type Folder, folderSchema } from "./weights-folder.ts";
+import { FILES, type Folder, folderSchema, placeSpans } from "./weights-folder.ts";
 
 /** Bytes of weights.json, and of a tokenizer, that are read at most. */
 const MAX_JSON = 512 * 2 ** 20;
@@ -35,7 +34,7 @@ export async function openWeights(folder: string): Promise<OpenWeights> {
     ...(tokenizer === undefined ? {} : { tokenizer: await readHashed(join(folder, FILES.tokenizer), tokenizer) }),
     ...(vocab === undefined ? {} : { vocab: await readHashed(join(folder, FILES.vocab), vocab) }),
   };
-  const places = placeSpans(index, indexPath);
+  const places = placeRecords(index, indexPath);
   const dataPath = join(folder, FILES.data);
   const data = await openFileSource(dataPath);
   const expected = [...places.values()].reduce((sum, { length }) => sum + length, 0);
@@ -76,30 +75,27 @@ interface Place {
   readonly tensor: Folder["tensors"][number];
 }
 
-/** Where each span lies in weights.bin; the records are the plan's, in its order. */
-function placeSpans(index: Folder, path: string): ReadonlyMap<string, Place> {
-  const plan = tensorPlan(index.fold);
-  if (plan.length !== index.tensors.length) {
+/** The places of the records, which are the plan's, in its order. */
+function placeRecords(index: Folder, path: string): ReadonlyMap<string, Place> {
+  const spans = placeSpans(index.fold);
+  if (spans.length !== index.tensors.length) {
     throw new FormatError(
       "content",
-      `${path} describes ${index.tensors.length} tensors; its fold has ${plan.length}`,
+      `${path} describes ${index.tensors.length} tensors; its fold has ${spans.length}`,
       path,
     );
   }
-  let offset = 0;
   return new Map(
-    plan.map((planned, i) => {
+    spans.map(({ tensor: { name }, offset, length }, i) => {
       const tensor = index.tensors[i];
-      if (tensor?.name !== planned.name) {
+      if (tensor?.name !== name) {
         throw new FormatError(
           "content",
-          `${path} describes tensor "${tensor?.name}" where its fold has "${planned.name}"`,
+          `${path} describes tensor "${tensor?.name}" where its fold has "${name}"`,
           path,
         );
       }
-      const place = { offset, length: spanLayout(planned).size, tensor };
-      offset += place.length;
-      return [planned.name, place] as const;
+      return [name, { offset, length, tensor }] as const;
     }),
   );
 }

@@ -8,10 +8,11 @@
  * weights.json is written last, so a folder that has one is whole. Each record holds the hash of its span: weights that
  * changed on disk are refused by name when they are read.
  */
-import { foldSchema } from "../fold/fold.ts";
+import { type Fold, foldSchema } from "../fold/fold.ts";
 import { lexicalSchema } from "../fold/lexical.ts";
-import { MAX_TENSORS } from "../fold/tensor-plan.ts";
+import { MAX_TENSORS, type PlannedTensor, tensorPlan } from "../fold/tensor-plan.ts";
 import { type Infer, integer, list, oneOf, optional, record, text } from "../schema.ts";
+import { spanLayout } from "../span.ts";
 import { metaSchema, provenanceSchema } from "../weights.ts";
 
 const hex = text(64, /^[0-9a-f]{64}$/);
@@ -45,6 +46,23 @@ export const folderSchema = record({
 });
 
 export type Folder = Infer<typeof folderSchema>;
+
+/** A tensor's place in weights.bin. */
+export interface PlacedSpan {
+  readonly tensor: PlannedTensor;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Where each span lies in weights.bin: one after another, in the plan's order. */
+export function placeSpans(fold: Fold): readonly PlacedSpan[] {
+  let offset = 0;
+  return tensorPlan(fold).map((tensor) => {
+    const span = { tensor, offset, length: spanLayout(tensor).size };
+    offset += span.length;
+    return span;
+  });
+}
 
 /** Names of the files. */
 export const FILES = {

@@ -6,13 +6,12 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { FormatError } from "../errors.ts";
-import { type PlannedTensor, tensorPlan } from "../fold/tensor-plan.ts";
+import type { PlannedTensor } from "../fold/tensor-plan.ts";
 import { createSha256, sha256, toHex } from "../hash.ts";
 import { workInLanes } from "../lanes.ts";
-import { spanLayout } from "../span.ts";
 import type { WeightSource } from "../weights.ts";
 import { createFileSink, type FileSink } from "./file-sink.ts";
-import { FILES, type Folder } from "./weights-folder.ts";
+import { FILES, type Folder, type PlacedSpan, placeSpans } from "./weights-folder.ts";
 import { appendJournal, readJournal, type WrittenTensor } from "./weights-journal.ts";
 import { writeFileWhole } from "./write-file-whole.ts";
 
@@ -65,7 +64,7 @@ export async function writeWeights(
       { cause },
     );
   });
-  const spans = placeSpans(weights);
+  const spans = placeSpans(weights.fold);
   const name = unfinishedName(weights, options.source);
   const journal = join(folder, `${name}.journal`);
   const known = await readJournal(journal);
@@ -101,9 +100,12 @@ export async function writeWeights(
       throw error;
     }
     await options.accept?.();
-    const tensors = spans.flatMap(({ tensor }) => written.get(tensor.name) ?? []);
-    const notes = tensors.map(({ note }) => note);
-    await finish(folder, weights, tensors, data, options.report?.(notes));
+    const finished = spans.flatMap(({ tensor }) => {
+      const entry = written.get(tensor.name);
+      return entry ? [{ tensor, entry }] : [];
+    });
+    const notes = finished.map(({ entry }) => entry.note);
+    await finish(folder, weights, finished, data, options.report?.(notes));
     await removeUnfinished(folder, name);
     return { notes, resumed };
   } finally {
@@ -113,22 +115,6 @@ export async function writeWeights(
       await rm(journal, { force: true });
     }
   }
-}
-
-/** A tensor's place in weights.bin. */
-interface PlacedSpan {
-  readonly tensor: PlannedTensor;
-  readonly offset: number;
-  readonly length: number;
-}
-
-function placeSpans({ fold }: WeightSource): readonly PlacedSpan[] {
-  let offset = 0;
-  return tensorPlan(fold).map((tensor) => {
-    const span = { tensor, offset, length: spanLayout(tensor).size };
-    offset += span.length;
-    return span;
-  });
 }
 
 /** What an unfinished folder's files are called; without a source, a name that no other run has. */
@@ -199,7 +185,7 @@ async function writeSpan(
 async function finish(
   folder: string,
   weights: WeightSource,
-  written: readonly WrittenTensor[],
+  finished: readonly { readonly tensor: PlannedTensor; readonly entry: WrittenTensor }[],
   data: FileSink,
   report: unknown,
 ): Promise<void> {
@@ -208,7 +194,6 @@ async function finish(
   if (vocab) await writeFileWhole(join(folder, FILES.vocab), vocab);
   if (report !== undefined) await writeFileWhole(join(folder, FILES.report), encodeJson(report));
   await data.commit();
-  const plan = tensorPlan(weights.fold);
   const index: Folder = {
     format: "s7l-weights",
     version: 1,
@@ -216,9 +201,8 @@ async function finish(
     ...(weights.lexical ? { lexical: weights.lexical } : {}),
     vocabulary: vocabularyOf(weights),
     meta: weights.meta,
-    tensors: plan.map((tensor, i) => {
+    tensors: finished.map(({ tensor, entry: { source, span } }) => {
       const { method, sources } = weights.origin(tensor);
-      const { source, span } = written[i] ?? { source: "", span: "" };
       return { name: tensor.name, method, sources, source, span };
     }),
   };

@@ -2,7 +2,7 @@
  * Threads of this host: workers of the web, or of Node where those are none. Both run a script given as text, so that no file
  * has to be found.
  */
-import { builtin } from "@s7l/format";
+import { builtin, nodeThreads } from "@s7l/format";
 import type { Enlistment, Report } from "./crew-thread.ts";
 
 export interface Thread {
@@ -11,24 +11,6 @@ export interface Thread {
   readonly hold: (on: boolean) => void;
   readonly end: () => void;
 }
-
-/** What is used of `node:worker_threads`. */
-interface NodeThreads {
-  readonly Worker: new (
-    script: string,
-    options: { readonly eval: true; readonly execArgv: readonly string[] },
-  ) => NodeWorker;
-}
-interface NodeWorker {
-  on(event: "message", hear: (report: Report) => void): void;
-  on(event: "error" | "exit", hear: (reason: unknown) => void): void;
-  postMessage(task: Enlistment): void;
-  ref(): void;
-  unref(): void;
-  terminate(): Promise<number>;
-}
-const isNodeThreads = (module: unknown): module is NodeThreads =>
-  typeof module === "object" && module !== null && "Worker" in module && typeof module.Worker === "function";
 
 /** Whether threads of this host can share memory: those of a page only where it is cross-origin isolated. */
 export function hasSharedMemory(): boolean {
@@ -62,9 +44,9 @@ function webThread(script: string, hear: (report: Report) => void, fail: (reason
 }
 
 function nodeThread(script: string, hear: (report: Report) => void, fail: (reason: string) => void): Thread {
-  const threads = builtin("node:worker_threads");
-  if (!isNodeThreads(threads)) throw new Error("there are no workers");
-  const worker = new threads.Worker(script, { eval: true, execArgv: [] });
+  const threads = nodeThreads();
+  if (!threads) throw new Error("there are no workers");
+  const worker = new threads.Worker<Report>(script, { eval: true, execArgv: [] });
   worker.on("message", hear);
   worker.on("error", (error) => fail(error instanceof Error ? error.message : String(error)));
   worker.on("exit", () => fail("it ended"));

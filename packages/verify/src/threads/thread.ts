@@ -2,7 +2,7 @@
  * A thread of the host, as something to ask: a Web Worker, or Node's. It answers one question at a time with yes or no, and no is
  * also what it says when it cannot start, fails or is ended.
  */
-import { builtin, type PlacedTensor, type SharedBytes, type TensorRecord } from "@s7l/format";
+import { type NodeThreads, nodeThreads, type PlacedTensor, type SharedBytes, type TensorRecord } from "@s7l/format";
 import type { TensorPlace } from "../tensor-reader.ts";
 
 /** The first question tells where the bytes are; each other one is of a tensor: does it hold? */
@@ -27,8 +27,8 @@ type Open = (onAnswer: (answer: unknown) => void, onEnd: () => void) => Line;
 export function startThread(): Thread | undefined {
   try {
     if (typeof globalThis.Worker === "function") return threadOver(openWebWorker);
-    const threads = builtin("node:worker_threads");
-    return isNodeThreads(threads) ? threadOver(openNodeWorker(threads)) : undefined;
+    const threads = nodeThreads();
+    return threads && threadOver(openNodeWorker(threads));
   } catch {
     // A policy of the page may forbid workers.
     return undefined;
@@ -71,31 +71,12 @@ const openWebWorker: Open = (onAnswer, onEnd) => {
   return { post: (question) => worker.postMessage(question), close: () => worker.terminate() };
 };
 
-interface NodeWorker {
-  on(event: "message", listener: (message: unknown) => void): unknown;
-  on(event: "error" | "messageerror" | "exit", listener: () => void): unknown;
-  postMessage(message: unknown): void;
-  terminate(): unknown;
-}
-
-interface NodeThreads {
-  // Not the parent's flags: its conditions would lead the thread to source files.
-  readonly Worker: new (
-    place: URL,
-    options: { readonly execArgv: readonly string[] },
-  ) => NodeWorker;
-}
-
-function isNodeThreads(found: unknown): found is NodeThreads {
-  return typeof found === "object" && found !== null && "Worker" in found && typeof found.Worker === "function";
-}
-
 const openNodeWorker =
   (threads: NodeThreads): Open =>
   (onAnswer, onEnd) => {
     // By a name of its own: a bundler that reads `new URL(…, import.meta.url)` here would copy the file as an asset, for nothing.
     const here = import.meta.url;
-    const worker = new threads.Worker(new URL("../../dist/threads/worker.js", here), { execArgv: [] });
+    const worker = new threads.Worker<unknown>(new URL("../../dist/threads/worker.js", here), { execArgv: [] });
     worker.on("message", onAnswer);
     worker.on("error", onEnd);
     worker.on("messageerror", onEnd);
