@@ -1,5 +1,4 @@
 /** Which engine runs an artifact. Every choice gives the same bits. */
-
 import type { VerifiedArtifact } from "@s7l/verify";
 import { bestEngine } from "./engine/host.ts";
 import { hostThreads } from "./engine/thread.ts";
@@ -29,7 +28,7 @@ export async function chooseEngine(
       return createInterpreter(await readFoldWeights(artifact.fold, (name) => artifact.read(name)));
     case "simd":
     case "relaxed":
-      return createWasmEngine(artifact, { engine, threads: threads ?? autoThreads(weightBytes(artifact.fold)) });
+      return createWasmEngine(artifact, { engine, threads: threads ?? autoThreads(weightBytes(artifact.plan)) });
     default:
       throw new RuntimeError("option", `there is no engine "${engine}": interpreter, simd, relaxed or auto`);
   }

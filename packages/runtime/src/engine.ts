@@ -9,6 +9,13 @@ export interface Logits {
   readonly exponents: Int32Array;
 }
 
+/** What a layer's state looks like, but for how many slots it has. */
+export interface LayerShape {
+  readonly kvHeads: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+}
+
 /**
  * What one attention layer remembers, in no engine's own order: each array by key-value head, then by slot. A zero key or value
  * has exponent 0. See CachedKey and CachedValue in reference/attention.ts.

@@ -91,7 +91,7 @@ export async function replayGolden(
   options: GoldenReplayOptions = {},
 ): Promise<Uint8Array[]> {
   const { holdUpTo = HOLD, signal } = options;
-  const streamed = weightBytes(artifact.fold) > holdUpTo ? await replayStreamed(artifact, prompts, options) : undefined;
+  const streamed = weightBytes(artifact.plan) > holdUpTo ? await replayStreamed(artifact, prompts, options) : undefined;
   return streamed ?? replayPrompts(await loadModel(artifact, options), prompts, signal);
 }
 

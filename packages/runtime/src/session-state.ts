@@ -11,7 +11,7 @@
  * Little-endian, nothing between. Routes and text are not in it: they follow from the ids.
  */
 import { concatBytes, equalBytes, HASH_SIZE, sha256, toHex } from "@s7l/format";
-import type { LayerState } from "./engine.ts";
+import type { LayerShape, LayerState } from "./engine.ts";
 import { SessionStateError } from "./errors.ts";
 import { littleEndian } from "./logits-digest.ts";
 
@@ -24,13 +24,6 @@ const MAX_VALUE = 127;
 const MAX_MAGNITUDE = 1 << 24;
 /** No exponent comes near it, and sums of three of them stay within 32 bits. */
 const MAX_EXPONENT = 1 << 28;
-
-/** What a layer's state looks like, but for how many slots it has. */
-export interface LayerShape {
-  readonly kvHeads: number;
-  readonly keySize: number;
-  readonly valueSize: number;
-}
 
 /** What a state is bound to. */
 export interface StateBinding {

@@ -1,6 +1,6 @@
-import { type Fold, spanLayout, tensorPlan } from "@s7l/format";
+import { type PlannedTensor, spanLayout } from "@s7l/format";
 
-/** Bytes of all weights of a fold, as they are sealed. */
-export function weightBytes(fold: Fold): number {
-  return tensorPlan(fold).reduce((sum, tensor) => sum + spanLayout(tensor).size, 0);
+/** Bytes of planned tensors, as they are sealed. */
+export function weightBytes(plan: readonly PlannedTensor[]): number {
+  return plan.reduce((sum, tensor) => sum + spanLayout(tensor).size, 0);
 }

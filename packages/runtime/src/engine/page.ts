@@ -2,7 +2,7 @@
  * A page of the key-value cache, read and written slot by slot. assembly/heads.ts lays it out, for the kernels' sake; what
  * goes from engine to engine has an order of its own, `LayerState`.
  */
-import type { LayerState } from "../engine.ts";
+import type { LayerShape, LayerState } from "../engine.ts";
 import type { Heap } from "./heap.ts";
 
 /** PAGE of assembly/heads.ts. */
@@ -10,21 +10,14 @@ export const PAGE_SLOTS = 64;
 /** NOTHING of assembly/heads.ts: the exponent of a zero value. */
 const NOTHING = -0x8000_0000;
 
-/** What a layer's pages hold. */
-export interface PageShape {
-  readonly kvHeads: number;
-  readonly keySize: number;
-  readonly valueSize: number;
-}
-
 /** The shape in an attention record. */
-export function shapeOf(heap: Heap, record: number): PageShape {
+export function shapeOf(heap: Heap, record: number): LayerShape {
   const [, kvHeads = 0, keySize = 0, valueSize = 0] = heap.i32.subarray(record / 4, record / 4 + 4);
   return { kvHeads, keySize, valueSize };
 }
 
 /** Room for so many slots. */
-export function emptyState({ kvHeads, keySize, valueSize }: PageShape, slots: number): LayerState {
+export function emptyState({ kvHeads, keySize, valueSize }: LayerShape, slots: number): LayerState {
   const count = kvHeads * slots;
   return {
     slots,
@@ -37,7 +30,7 @@ export function emptyState({ kvHeads, keySize, valueSize }: PageShape, slots: nu
 }
 
 /** Copies slots [from, to), which lie in this page, into a layer's state. */
-export function readPage(page: Uint8Array, shape: PageShape, state: LayerState, from: number, to: number): void {
+export function readPage(page: Uint8Array, shape: LayerShape, state: LayerState, from: number, to: number): void {
   const { view, places } = open(page, shape, state.slots, from, to);
   for (const { i, key, value, numbers } of places) {
     let any = 0;
@@ -56,7 +49,7 @@ export function readPage(page: Uint8Array, shape: PageShape, state: LayerState, 
 }
 
 /** Copies slots [from, to) of a layer's state into the page where they lie. */
-export function writePage(page: Uint8Array, shape: PageShape, state: LayerState, from: number, to: number): void {
+export function writePage(page: Uint8Array, shape: LayerShape, state: LayerState, from: number, to: number): void {
   // A page that another sequence gave back still holds its slots; sizes are padded with zeros.
   page.fill(0);
   const { view, places } = open(page, shape, state.slots, from, to);
@@ -72,7 +65,7 @@ export function writePage(page: Uint8Array, shape: PageShape, state: LayerState,
 }
 
 /** Where each head's share of each slot begins: its key, its value, its three numbers; and its index in a state. */
-function open(page: Uint8Array, { kvHeads, keySize, valueSize }: PageShape, slots: number, from: number, to: number) {
+function open(page: Uint8Array, { kvHeads, keySize, valueSize }: LayerShape, slots: number, from: number, to: number) {
   const keyPad = pad8(keySize);
   const valuePad = pad8(valueSize);
   const headBytes = PAGE_SLOTS * (2 * keyPad + valuePad + 12);

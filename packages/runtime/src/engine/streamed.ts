@@ -5,12 +5,13 @@
 import { type Fold, type PlannedTensor, tensorPlan } from "@s7l/format";
 import type { EngineName, Logits } from "../engine.ts";
 import { type Arena, allocateArena, chunkTokens } from "./arena.ts";
+import { ProgramBuilder } from "./build-program.ts";
 import { Cache } from "./cache.ts";
 import { Heap } from "./heap.ts";
 import { BASE, compileKernels } from "./host.ts";
 import { instantiateKernels } from "./kernels.ts";
 import { readLogits } from "./logit-rows.ts";
-import { type Program, ProgramBuilder } from "./program.ts";
+import type { Program } from "./program.ts";
 import { Scores } from "./scores.ts";
 import { surveyProgram, tensorsNamed } from "./survey.ts";
 import { placeTensors, type TensorReader } from "./tensors.ts";
@@ -34,13 +35,14 @@ export async function runStreamed(
   signal?: AbortSignal,
 ): Promise<readonly Logits[] | undefined> {
   const { fold } = source;
-  const survey = await surveyProgram(fold);
+  if (fold.stages.some(({ kind }) => kind === "routed")) return undefined;
+  const module = await compileKernels(name, false);
+  const survey = await surveyProgram(module, fold);
   const longest = Math.max(...sequences.map((ids) => ids.length));
   if (longest > chunkTokens(survey.sizes, fold.context)) return undefined;
-  if (fold.stages.some(({ kind }) => kind === "routed")) return undefined;
 
   const heap = new Heap(BASE, false);
-  const kernels = await instantiateKernels(await compileKernels(name, false), heap.memory);
+  const kernels = await instantiateKernels(module, heap.memory);
   const scores = [new Scores(heap).reserve(longest)];
   const runs = sequences.map((ids) => ({
     arena: arenaOf(heap, survey, fold.vocab, longest, ids),

@@ -1,15 +1,16 @@
 /** What a program needs, known before any weight is read. */
 import { type Fold, type PlannedTensor, tensorNameAt, tensorPlan } from "@s7l/format";
+import { buildProgram } from "./build-program.ts";
 import { Heap } from "./heap.ts";
-import { BASE, compileKernels } from "./host.ts";
+import { BASE } from "./host.ts";
 import { instantiateKernels } from "./kernels.ts";
-import { buildProgram, type Program } from "./program.ts";
+import type { Program } from "./program.ts";
 import type { PlacedTensor } from "./tensors.ts";
 
-/** The program of a fold over weights that are not there, for its sizes alone: it must not be walked. */
-export async function surveyProgram(fold: Fold): Promise<Program> {
+/** The program of a fold over weights that are not there, for its sizes alone: it must not be walked. `module`: compiled kernels. */
+export async function surveyProgram(module: WebAssembly.Module, fold: Fold): Promise<Program> {
   const heap = new Heap(BASE, false);
-  const kernels = await instantiateKernels(await compileKernels("simd", false), heap.memory);
+  const kernels = await instantiateKernels(module, heap.memory);
   const tensors = tensorPlan(fold).map(({ name, dtype, shape }): [string, PlacedTensor] => {
     const [rows = 0, columns = 0] = shape;
     if (dtype === "f32" || dtype === "u64")

@@ -4,10 +4,10 @@ import type { Engine, Logits } from "../engine.ts";
 import { createInterpreter } from "../reference/interpreter.ts";
 import { readFoldWeights } from "../reference/weights.ts";
 import { allocateArena } from "./arena.ts";
+import { buildProgram } from "./build-program.ts";
 import { Heap } from "./heap.ts";
 import { BASE, compileKernels, hasExactRelaxed } from "./host.ts";
 import { instantiateKernels } from "./kernels.ts";
-import { buildProgram } from "./program.ts";
 import { withSharedMemory } from "./shared-memory.ts";
 import { placeTensors } from "./tensors.ts";
 import { startCrew } from "./thread-crew.ts";
@@ -116,11 +116,10 @@ describe("a crew", () => {
     const kernels = await instantiateKernels(module, heap.memory);
     const program = buildProgram(heap, kernels, model.fold, await placeTensors(heap, kernels, model), false);
     const arena = allocateArena(heap, program, { vocab: model.fold.vocab, context: 8, parts: 2 });
-    // The first thread alone reads beyond the end of memory; the second waits for it at the barrier.
-    const crew = await startCrew(heap, module, { ...program, headNorm: undefined }, arena, 2, (task) =>
-      task.part === 0 ? { ...task, program: { ...program, head: { ...program.head, record: 0x7fff_ff00 } } } : task,
-    );
-    const step = { chunk: undefined, head: { from: 0, count: 1 } };
+    // The first thread alone has its workspace beyond the end of memory; the second waits for it at the barrier.
+    const workspaces = [0x7fff_ff00, arena.workspaces[1] ?? 0];
+    const crew = await startCrew(heap, module, program, { ...arena, workspaces }, 2);
+    const step = { chunk: undefined, head: { from: 0, count: 2 } };
     await expect(crew.run(step)).rejects.toMatchObject({ code: "engine" });
     await expect(crew.run(step)).rejects.toMatchObject({ code: "engine" });
   });

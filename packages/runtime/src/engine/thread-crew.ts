@@ -4,7 +4,7 @@ import type { Arena } from "./arena.ts";
 import { Control, controlWords } from "./control.ts";
 import type { Crew } from "./crew.ts";
 import { crewScript } from "./crew-script.generated.ts";
-import type { Enlistment, Report } from "./crew-thread.ts";
+import type { Report } from "./crew-thread.ts";
 import type { Heap } from "./heap.ts";
 import type { Program } from "./program.ts";
 import { startThread, type Thread } from "./thread.ts";
@@ -12,17 +12,13 @@ import { startThread, type Thread } from "./thread.ts";
 /** Milliseconds for all threads to come up: compiled code is shared, so it is their start alone. */
 const MUSTER = 30_000;
 
-/**
- * Starts `parts` threads. Throws RuntimeError `engine` where the host cannot give them; then none is left. `edit`, for tests, may
- * spoil what a thread is told.
- */
+/** Starts `parts` threads. Throws RuntimeError `engine` where the host cannot give them; then none is left. */
 export async function startCrew(
   heap: Heap,
   module: WebAssembly.Module,
   program: Program,
   arena: Arena,
   parts: number,
-  edit: (task: Enlistment) => Enlistment = (task) => task,
 ): Promise<Crew> {
   const address = heap.record(Array<number>(controlWords(parts, arena.tokens)).fill(0));
   const control = new Control(() => heap.i32, address, parts);
@@ -64,7 +60,7 @@ export async function startCrew(
     for (let part = 0; part < parts; part++) {
       const thread = startThread(crewScript, hear, fail);
       threads.push(thread);
-      thread.send(edit({ module, memory: heap.memory, program, arena, control: address, part, parts }));
+      thread.send({ module, memory: heap.memory, program, arena, control: address, part, parts });
     }
     await mustered;
   } catch (error) {

@@ -2,13 +2,14 @@
 import type { Engine, EngineName, LayerState, Logits, Sequence } from "../engine.ts";
 import { RuntimeError } from "../errors.ts";
 import { type Arena, allocateArena } from "./arena.ts";
+import { buildProgram } from "./build-program.ts";
 import { Cache } from "./cache.ts";
 import { type Crew, ownThread } from "./crew.ts";
 import { Heap } from "./heap.ts";
 import { BASE, compileKernels } from "./host.ts";
 import { instantiateKernels } from "./kernels.ts";
 import { readLogits } from "./logit-rows.ts";
-import { buildProgram, type Program } from "./program.ts";
+import type { Program } from "./program.ts";
 import { createQueue, type Queue } from "./queue.ts";
 import { Scores } from "./scores.ts";
 import { placeTensors, type TensorReader } from "./tensors.ts";
