@@ -26,7 +26,7 @@ export default defineConfig({
     include: [
       `packages/${name}/{src,test}/**/*.test.ts`,
       // A folder of weights belongs to format; it is tested where there are weights and a sealer.
-      ...(name === "format" ? ["packages/pack/test/weights-folder.test.ts"] : []),
+      ...(name === "format" ? ["folder", "resume"].map((it) => `packages/pack/test/weights-${it}.test.ts`) : []),
     ],
     exclude: ["every-bit", "random-mutations", "embedding/embedding", "examples"].map(
       (slow) => `packages/verify/test/${slow}.test.ts`,

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { FormatError } from "../errors.ts";
 import { type Attention, type Ffn, FOLD_NAME, type Fold, foldSchema, type Layer, type Projection } from "./fold.ts";
 import { byName, tensorNameAt, tensorPlan } from "./tensor-plan.ts";
 
@@ -293,6 +292,20 @@ describe("the shapes of each mechanism", () => {
         ...["o i8 3,32", "qb f32 32", "qn f32 8", "slopes f32 4", "vb f32 16"],
       ],
     ],
+    ...(["gated", "clamped"] as const).map((kind): [string, Fold, readonly string[]] => [
+      `a ${kind} network`,
+      withFfn({
+        ...(kind === "gated" ? { kind, activation: "silu" } : { kind, alpha: 0, limit: 0 }),
+        width: 10,
+        gate: { tensor: "gate", bias: "gate.bias" },
+        up: t("up"),
+        down: t("down"),
+      }),
+      [
+        ...["down i8 3,10", "gate i8 10,3", "gate.bias f32 10", "k0 i8 16,3", "o0 i8 3,24", "q0 i8 32,3"],
+        ...["up i8 10,3", "v0 i8 12,3"],
+      ],
+    ]),
     [
       "experts with a bias of selection, groups, and a shared one behind a gate",
       withFfn(
@@ -376,6 +389,10 @@ describe("the shapes of each mechanism", () => {
       "one table of slopes for two layers",
       foldOf({}, [{ ...layer, attention: { ...attention, position: alibi } }], [0, 0]),
     ],
+    [
+      "a later layer of other heads that mixes nothing in",
+      foldOf({}, [layer, { ...layer, attention: { ...attention, kvHeads: 1 } }], [0, 1]),
+    ],
     ["a name of 512 bytes", foldOf({ embedding: "e".repeat(512) })],
     ["a window outside of a routed stage", withAttention({ window: 4 })],
   ])("may be %s", (_, fold) => {
@@ -438,6 +455,18 @@ describe("the shapes of each mechanism", () => {
       /rope is used for two purposes/,
     ],
     [
+      "one table of as many slopes as turns",
+      foldOf(
+        {},
+        [
+          { ...layer, attention: { ...attention, position: rope } },
+          { ...layer, attention: { ...attention, position: { kind: "alibi", slopes: "rope" } } },
+        ],
+        [0, 1],
+      ),
+      /rope is used for two purposes/,
+    ],
+    [
       "a table of positions that is a vector elsewhere",
       withAttention({ position: rope, sinks: "rope" }),
       /rope is used for two purposes/,
@@ -467,34 +496,20 @@ describe("the shapes of each mechanism", () => {
       foldOf({ stages: [{ kind: "project", linear: t("narrow"), width: 2 }] }),
       /3 wide, but its input is 2 wide/,
     ],
-  ])("may not be %s", (_, fold, message) => {
+  ])("may not be %s, which is said with the part as its place", (_, fold, message) => {
     expect(() => tensorPlan(foldSchema.parse(fold, "FOLD"))).toThrow(
-      expect.objectContaining({ name: "FormatError", code: "fold", message: expect.stringMatching(message) }),
+      expect.objectContaining({
+        name: "FormatError",
+        code: "fold",
+        message: expect.stringMatching(message),
+        at: expect.stringMatching(/^(attention|router|fold|head|rope|sinks)$/),
+      }),
     );
   });
 
-  test("are refused with the name of the part as the place", () => {
-    const placeOf = (fold: Fold): unknown => {
-      try {
-        return tensorPlan(fold);
-      } catch (error) {
-        return error instanceof FormatError ? error.at : error;
-      }
-    };
-    expect(placeOf(withFfn(experts({ used: 5 })))).toBe("router");
-    expect(placeOf(withFfn(experts(groups(3, 1, 1))))).toBe("router");
-    expect(placeOf(withFfn(experts(groups(2, 3, 1))))).toBe("router");
-    expect(placeOf(withFfn(experts({ used: 4, ...groups(4, 3, 1) })))).toBe("router");
-    expect(placeOf(withAttention({ position: { ...rope, dims: 3 } }))).toBe("attention");
-    expect(placeOf(withAttention({ position: { ...rope, offset: 4 } }))).toBe("attention");
-    expect(placeOf(withAttention({ project: tpa }))).toBe("attention");
-    expect(placeOf(withAttention({ heads: 3 }))).toBe("attention");
-    expect(placeOf(withAttention({ heads: 4096, keySize: 64 }))).toBe("attention");
-    expect(placeOf(mixing({ kvHeads: 1 }))).toBe("attention");
-    expect(placeOf(foldOf({}, [layer], [1]))).toBe("fold");
-    expect(placeOf(foldOf({}, [layer, layer], [0, 1]))).toBe("fold");
-    expect(placeOf(foldOf({ embedding: "q0" }))).toBe("q0");
-    expect(placeOf(foldOf({ embedding: "e".repeat(513) }))).toBe("e".repeat(513));
+  test("are refused with the name of a tensor as the place, where it is one's", () => {
+    for (const embedding of ["q0", "e".repeat(513), "e{layer}"])
+      expect(() => tensorPlan(foldOf({ embedding }))).toThrow(expect.objectContaining({ at: embedding }));
   });
 });
 
@@ -505,6 +520,8 @@ describe("names", () => {
   });
 
   test("are ordered by bytes, not as numbers and not by locale", () => {
+    const [a, b] = [{ name: "a" }, { name: "b" }] as const;
+    expect([byName(a, b), byName(b, a), byName(a, { name: "a" })]).toEqual([-1, 1, 0]);
     const names = ["expert2", "expert10", "Z", "a", "_"].map((name) => ({ name }));
     expect(names.sort(byName).map(({ name }) => name)).toEqual(["Z", "_", "a", "expert10", "expert2"]);
   });
