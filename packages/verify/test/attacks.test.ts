@@ -21,9 +21,27 @@ function fixtureOf(kind: TinyKind | "wide" = "experts"): Uint8Array {
 
 const rootOf = (artifact: Uint8Array): Uint8Array => readHeader(artifact.subarray(0, 256)).root;
 
+/** What each rule finds. Callers branch on these. */
+const FINDINGS: Readonly<Record<RuleVerdict["id"], readonly string[]>> = {
+  V0: [
+    ...["file-size", "reserved-byte", "section-order", "section-place", "padding", "not-canonical", "tensor-order"],
+    ...["tensor-place", "tensor-content"],
+  ],
+  V1: [
+    ...["not-an-artifact", "version", "header", "limit", "section-missing", "schema", "fold", "tensor-plan", "policy"],
+    ...["vocabulary", "routing"],
+  ],
+  V2: ["gate-missing", "gate"],
+  V3: ["chunk", "tensor-root", "component", "data-root", "provenance", "schema"],
+  V4: ["section-unknown", "schema"],
+  V5: ["lane"],
+  V6: ["root", "table-digest", "section-digest", "golden", "draft", "replay", "schema"],
+  V7: ["abi-unknown", "abi-hash", "policy-hash", "meta-hash", "root-unexpected", "schema"],
+};
+
 type Refusal = Extract<RuleVerdict, { ok: false }>;
 
-/** The one broken rule of a refusal: the verdict names it, says why, and hands out no artifact. */
+/** The one broken rule of a refusal: the verdict names it, says why and where, and hands out no artifact. */
 function brokenRule(result: Verification): Refusal {
   expect(result).toMatchObject({ ok: false, integrity: "broken", authenticity: "unproven" });
   expect(result).not.toHaveProperty("artifact");
@@ -31,8 +49,9 @@ function brokenRule(result: Verification): Refusal {
   expect(broken).toHaveLength(1);
   const [rule] = broken;
   if (!rule) throw new Error("no rule is broken");
-  expect(rule.code).not.toBe("internal");
+  expect(FINDINGS[rule.id]).toContain(rule.code);
   expect(rule.message).not.toBe("");
+  expect(rule.at).toMatch(/^\S/);
   return rule;
 }
 
