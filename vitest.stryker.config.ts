@@ -28,7 +28,7 @@ export default defineConfig({
       // A folder of weights belongs to format; it is tested where there are weights and a sealer.
       ...(name === "format" ? ["folder", "resume"].map((it) => `packages/pack/test/weights-${it}.test.ts`) : []),
     ],
-    exclude: ["every-bit", "random-mutations", "embedding/embedding", "examples"].map(
+    exclude: ["every-bit", "random-mutations", "attack-levels", "embedding/embedding", "examples"].map(
       (slow) => `packages/verify/test/${slow}.test.ts`,
     ),
   },
