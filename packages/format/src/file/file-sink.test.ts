@@ -78,6 +78,15 @@ describe("createFileSink", () => {
     expect(await readdir(folder)).toEqual(["model.s7l"]);
   });
 
+  test("is never made longer by cutting", async () => {
+    const sink = await createFileSink(path);
+    await sink.write(0, Uint8Array.of(1, 2, 3));
+    await sink.truncate(9);
+    await sink.truncate(3);
+    await sink.commit();
+    expect(new Uint8Array(await readFile(path))).toEqual(Uint8Array.of(1, 2, 3));
+  });
+
   test("says when its file became shorter under its hands", async () => {
     const partial = join(folder, "mine.part");
     const sink = await createFileSink(path, { partial });

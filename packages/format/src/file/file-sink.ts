@@ -39,14 +39,8 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
   const temporary = partial ?? join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
   const flags = constants.O_RDWR | constants.O_CREAT | (partial ? 0 : constants.O_EXCL) | (constants.O_NOFOLLOW ?? 0);
   const handle = await attemptWrite(path, () => open(temporary, flags, 0o600));
-  let closed = false;
   let settled = false;
   let { size } = await handle.stat();
-  const close = async (): Promise<void> => {
-    if (closed) return;
-    closed = true;
-    await handle.close();
-  };
   return {
     write: async (offset, bytes) => {
       assertRange(Number.MAX_SAFE_INTEGER, offset, bytes.length);
@@ -69,19 +63,19 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
       attemptWrite(path, async () => {
         await handle.sync();
         await handle.chmod(mode);
-        await close();
+        await handle.close();
         await rename(temporary, path);
         settled = true;
         await syncFolder(folder);
       }),
     suspend: async () => {
       settled = true;
-      await close();
+      await handle.close();
     },
     abort: async () => {
       if (settled) return;
       settled = true;
-      await close();
+      await handle.close();
       await attemptWrite(path, () => unlink(temporary));
     },
   };

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readSync } from "node:fs";
 import {
   appendFile,
   mkdtemp,
@@ -54,6 +54,27 @@ describe("openFileSource", () => {
       expect(target[99]).toBe(99);
     }
     await source.close();
+  });
+
+  test("shares its descriptor with whoever reads the same file on another thread", async () => {
+    const source = await openFileSource(path);
+    const { shared } = source;
+    expect(shared).toEqual({ kind: "file", descriptor: expect.any(Number), size: 100 });
+    const first = new Uint8Array(2);
+    if (shared?.kind === "file") readSync(shared.descriptor, first, 0, 2, 40);
+    expect(first).toEqual(Uint8Array.of(40, 41));
+    await source.close();
+  });
+
+  test("cannot be read once it is closed", async () => {
+    const source = await openFileSource(path);
+    await source.close();
+    await expect(source.read(0, 1)).rejects.toMatchObject({
+      name: "FormatError",
+      code: "io",
+      at: path,
+      cause: expect.any(Error),
+    });
   });
 
   test("stays with the file that it opened when another takes its name", async () => {

@@ -48,6 +48,13 @@ describe("a folder of chunks", () => {
     expect(await cache.get("aa".repeat(32))).toEqual(new Uint8Array(0));
   });
 
+  test("says why an entry cannot be put, where not even a temporary file was made", async () => {
+    const own = join(folder, "stuck");
+    const cache = await openFolderCache(own);
+    await writeFile(join(own, "ee"), "a file where a folder belongs");
+    await expect(cache.put("ee".repeat(32), new Uint8Array(1))).rejects.toMatchObject({ code: "EEXIST" });
+  });
+
   test.skipIf(process.platform === "win32")("does not wait for the writer of a named pipe", async () => {
     const own = join(folder, "pipes");
     const cache = await openFolderCache(own);
@@ -92,6 +99,10 @@ describe("a folder of chunks", () => {
 
   test("that cannot be made says so", async () => {
     await writeFile(join(folder, "file"), "");
-    await expect(openFolderCache(join(folder, "file", "x"))).rejects.toMatchObject({ name: "FormatError", code: "io" });
+    await expect(openFolderCache(join(folder, "file", "x"))).rejects.toMatchObject({
+      name: "FormatError",
+      code: "io",
+      cause: expect.objectContaining({ code: "ENOTDIR" }),
+    });
   });
 });
