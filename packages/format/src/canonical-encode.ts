@@ -23,6 +23,12 @@ function rankOf(unit: number): number {
   return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }
 
+/** Whether every unit is a byte of ASCII. */
+function isPlain(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
+}
+
 /** The encoding of a value; whether it is one that may be read again is for the scan to say. */
 export function encodeValue(value: Value): Uint8Array {
   const writer = new Writer();
@@ -79,6 +85,13 @@ class Writer {
   }
 
   private text(text: string): void {
+    // Names are plain and short: an encoder's call costs ten times what it takes to write them.
+    if (isPlain(text)) {
+      this.header(TEXT, text.length);
+      const at = this.take(text.length);
+      for (let i = 0; i < text.length; i++) this.buffer[at + i] = text.charCodeAt(i);
+      return;
+    }
     // TextEncoder would write U+FFFD for it, and two values would have one encoding.
     if (/\p{Surrogate}/u.test(text)) throw new FormatError("canonical", "a string holds half of a surrogate pair");
     this.raw(TEXT, utf8.encode(text));

@@ -72,7 +72,7 @@ export {
   VERSION,
   writeHeader,
 } from "./header.ts";
-export { builtin, type NodeThreads, nodeThreads } from "./host.ts";
+export { builtin } from "./host.ts";
 export { nestsDeeper } from "./json-nesting.ts";
 export { workInLanes } from "./lanes.ts";
 export {
@@ -134,6 +134,7 @@ export {
 } from "./source.ts";
 export { type SpanLayout, spanLayout } from "./span.ts";
 export { provenanceListSchema, type TensorRecord, tensorIndexSchema, tensorRecordSchema } from "./tensor-index.ts";
+export { startThread, type Thread, type ThreadPort, threadPort } from "./thread.ts";
 export {
   type Meta,
   metaSchema,

@@ -1,7 +1,7 @@
 /** Which engine runs an artifact. Every choice gives the same bits. */
 import type { VerifiedArtifact } from "@s7l/verify";
 import { bestEngine } from "./engine/host.ts";
-import { hostThreads } from "./engine/thread.ts";
+import { hostThreads } from "./engine/host-threads.ts";
 import { createWasmEngine } from "./engine/wasm-engine.ts";
 import type { Engine, EngineName } from "./engine.ts";
 import { RuntimeError } from "./errors.ts";

@@ -1,7 +1,7 @@
 /** What a host has, measured: for people who wonder why it is slow, or what it would choose. Nothing here changes a bit of any result. */
 import { builtin, sha256 } from "@s7l/format";
 import { bestEngine, hasExactRelaxed, hasRelaxed, hasSimd } from "./engine/host.ts";
-import { hasSharedMemory, hostThreads } from "./engine/thread.ts";
+import { hasSharedMemory, hostThreads } from "./engine/host-threads.ts";
 import type { EngineName } from "./engine.ts";
 import { autoThreads, SMALL_WEIGHTS } from "./engine-choice.ts";
 

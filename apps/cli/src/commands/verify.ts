@@ -56,7 +56,7 @@ export const verify = defineVerb({
     const { size, verification } = await withSource(file, signal, async (source) => ({
       size: source.size,
       verification: await verifyOnThreads(source, {
-        threads: args.threads ?? Math.min(availableParallelism(), Math.floor(source.size / BYTES_A_THREAD)),
+        threads: args.threads ?? Math.min(availableParallelism(), Math.ceil(source.size / BYTES_A_THREAD)),
         ...(cache ? { cache, fromCache: true } : {}),
         ...(expectedRoot === undefined ? {} : { expectedRoot: expectedRoot.toLowerCase() }),
         ...(expert === undefined ? {} : { expert }),

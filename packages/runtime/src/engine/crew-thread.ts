@@ -1,7 +1,8 @@
 /**
  * A thread of a crew: waits for steps, walks its share of each, and tells when all are done. The build makes one script of this
- * file and what it imports (scripts/inline-crew.mjs), so that no bundler has to find it.
+ * file and what it imports (scripts/inline-script.mjs), so that no bundler has to find it.
  */
+import { threadPort } from "@s7l/format";
 import type { Arena } from "./arena.ts";
 import { Control, Stopped } from "./control.ts";
 import { walk } from "./crew.ts";
@@ -23,24 +24,17 @@ export interface Enlistment {
 /** Each thread says `ready`; then, a step, the first one says `done`, and one that fails says why. */
 export type Report = { readonly kind: "ready" | "done" } | { readonly kind: "failed"; readonly message: string };
 
-/** The way to the owner: a page's worker is its own port, Node's has one. */
-interface Port {
-  onmessage: ((event: { readonly data: Enlistment }) => void) | null;
-  postMessage(report: Report): void;
-  close(): void;
-}
-
-/** Takes the one task that comes through a port, and serves until the crew stops. */
-export function enlist(port: Port): void {
-  port.onmessage = async ({ data }) => {
-    try {
-      await serve(data, (report) => port.postMessage(report));
-    } catch (error) {
-      port.postMessage({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
-    }
-    port.close();
-  };
-}
+/** One task comes through the port; the thread serves until the crew stops. */
+const port = threadPort<Enlistment>();
+port.onmessage = async ({ data }) => {
+  const tell = (report: Report): void => port.postMessage(report);
+  try {
+    await serve(data, tell);
+  } catch (error) {
+    tell({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+  }
+  port.close();
+};
 
 async function serve(task: Enlistment, tell: (report: Report) => void): Promise<void> {
   const { module, memory, program, arena, control: address, part, parts } = task;

@@ -1,13 +1,13 @@
 /** A crew of threads on shared memory. The thread that owns the model never computes and never waits: it hears when a step is done. */
+import { startThread, type Thread } from "@s7l/format";
 import { RuntimeError } from "../errors.ts";
 import type { Arena } from "./arena.ts";
 import { Control, controlWords } from "./control.ts";
 import type { Crew } from "./crew.ts";
-import { crewScript } from "./crew-script.generated.ts";
-import type { Report } from "./crew-thread.ts";
+import type { Enlistment, Report } from "./crew-thread.ts";
+import { script } from "./crew-thread-script.generated.ts";
 import type { Heap } from "./heap.ts";
 import type { Program } from "./program.ts";
-import { startThread, type Thread } from "./thread.ts";
 
 /** Milliseconds for all threads to come up: compiled code is shared, so it is their start alone. */
 const MUSTER = 30_000;
@@ -58,9 +58,10 @@ export async function startCrew(
   const late = setTimeout(() => fail(`it did not start in ${MUSTER / 1000} s`), MUSTER);
   try {
     for (let part = 0; part < parts; part++) {
-      const thread = startThread(crewScript, hear, fail);
+      const thread = startThread(script, hear, fail);
       threads.push(thread);
-      thread.send({ module, memory: heap.memory, program, arena, control: address, part, parts });
+      const task: Enlistment = { module, memory: heap.memory, program, arena, control: address, part, parts };
+      thread.send(task);
     }
     await mustered;
   } catch (error) {

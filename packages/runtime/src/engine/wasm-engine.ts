@@ -7,13 +7,13 @@ import { Cache } from "./cache.ts";
 import { type Crew, ownThread } from "./crew.ts";
 import { Heap } from "./heap.ts";
 import { BASE, compileKernels } from "./host.ts";
+import { hasSharedMemory } from "./host-threads.ts";
 import { instantiateKernels } from "./kernels.ts";
 import { readLogits } from "./logit-rows.ts";
 import type { Program } from "./program.ts";
 import { createQueue, type Queue } from "./queue.ts";
 import { Scores } from "./scores.ts";
 import { placeTensors, type TensorReader } from "./tensors.ts";
-import { hasSharedMemory } from "./thread.ts";
 import { startCrew } from "./thread-crew.ts";
 import type { Chunk } from "./walker.ts";
 

@@ -1,17 +1,17 @@
 /**
  * The thread itself. It reads the bytes that it shares with its parent and checks the tensors it is asked for, against the
- * records that the parent has verified. What goes wrong it leaves to the parent, which checks again.
+ * records that the parent has verified. What goes wrong it leaves to the parent, which checks again. The build makes one script of
+ * this file and what it imports (scripts/inline-script.mjs).
  */
-import { builtin } from "@s7l/format";
+import { type PlacedTensor, type SharedBytes, type TensorRecord, threadPort } from "@s7l/format";
 import { type ChunkBuffers, chunkBuffers } from "../chunk-buffers.ts";
 import { readTensor, type TensorPlace } from "../tensor-reader.ts";
 import { openShared } from "./shared-source.ts";
-import type { Question } from "./thread.ts";
 
-/** The parent's end of the line: a worker's own global, or a port of Node's. */
-interface Port {
-  postMessage(message: unknown): void;
-}
+/** The first question tells where the bytes are; each other one is of a tensor: does it hold? Each is answered with yes or no. */
+export type Question =
+  | { readonly shared: SharedBytes; readonly place: Omit<TensorPlace, "source" | "cache"> }
+  | { readonly tensor: PlacedTensor; readonly record: TensorRecord };
 
 let opened: { readonly place: TensorPlace; readonly buffers: ChunkBuffers } | undefined;
 
@@ -35,31 +35,7 @@ async function answer(question: Question): Promise<boolean> {
   }
 }
 
-function serve(port: Port, question: Question): void {
-  answer(question).then((holds) => port.postMessage(holds));
-}
-
-interface NodePort extends Port {
-  on(event: "message", listener: (question: Question) => void): unknown;
-}
-
-function nodePort(): NodePort | undefined {
-  const threads = builtin("node:worker_threads");
-  if (typeof threads !== "object" || threads === null || !("parentPort" in threads)) return undefined;
-  const port = threads.parentPort;
-  return isNodePort(port) ? port : undefined;
-}
-
-function isNodePort(found: unknown): found is NodePort {
-  return typeof found === "object" && found !== null && "on" in found && "postMessage" in found;
-}
-
-// A Web Worker has a `postMessage` of its own; Deno and Bun have both, and start this one as a Web Worker.
-const web: { readonly postMessage?: (message: unknown) => void } & object = globalThis;
-if (web.postMessage) {
-  const port: Port = { postMessage: (message) => web.postMessage?.(message) };
-  globalThis.addEventListener("message", ({ data }: MessageEvent<Question>) => serve(port, data));
-} else {
-  const port = nodePort();
-  port?.on("message", (question) => serve(port, question));
-}
+const port = threadPort<Question>();
+port.onmessage = ({ data }) => {
+  answer(data).then((holds) => port.postMessage(holds));
+};
