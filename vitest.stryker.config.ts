@@ -1,4 +1,4 @@
-/** What Stryker runs against each mutant: the tests of one package (S7L_PACKAGE), less those that take minutes or a build. */
+/** What Stryker runs against each mutant: tests (S7L_TESTS) of one package (S7L_PACKAGE), less those that take minutes or a build. */
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import base from "./vitest.config.ts";
@@ -23,11 +23,10 @@ export default defineConfig({
     : {}),
   test: {
     ...base.test,
-    include: [
-      `packages/${name}/{src,test}/**/*.test.ts`,
-      // A folder of weights belongs to format; it is tested where there are weights and a sealer.
-      ...(name === "format" ? ["folder", "resume"].map((it) => `packages/pack/test/weights-${it}.test.ts`) : []),
-    ],
+    // One registry of modules for all files: to load them for each would take most of the time.
+    isolate: false,
+    // biome-ignore lint/suspicious/noUndeclaredEnvVars: scripts/stryker.mjs sets it
+    include: process.env.S7L_TESTS?.split(" ") ?? [],
     exclude: ["every-bit", "random-mutations", "attack-levels", "embedding/embedding", "examples"].map(
       (slow) => `packages/verify/test/${slow}.test.ts`,
     ),

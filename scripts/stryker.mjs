@@ -2,7 +2,7 @@
 // slice of it. A slice is a folder of src, or `.` for the files beside them; each is a run of its own. Not in CI: it takes an hour.
 // Prints every mutant that survived or ran out of time, then the score. The mutants' fates are kept in reports/stryker.
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Stryker } from "@stryker-mutator/core";
 
 /** The least score of a package, in hundredths: mutants that a test detects, of all that a test reaches or should. */
@@ -10,6 +10,12 @@ const LEAST = 85;
 const PACKAGES = ["format", "verify"];
 /** Runs in threads alone, which load what was built: no mutant of it would ever run. */
 const BUILT = "packages/verify/src/threads/worker.ts";
+/** What tests a slice of verify beside the tests in its own folder; `.` is tested by all of them. */
+const NEIGHBOURS = {
+  rules: ["src/verify.test.ts", "test/attacks.test.ts"],
+  signature: ["src/signing/*.test.ts", "test/hostile-files.test.ts"],
+  signing: ["src/signature/*.test.ts", "test/hostile-files.test.ts"],
+};
 const root = join(import.meta.dirname, "..");
 const [onlyPackage, onlySlice] = process.argv.slice(2);
 
@@ -18,12 +24,22 @@ function slicesOf(name) {
   return [".", ...entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)];
 }
 
+/** The tests that a slice is held to. A folder of weights belongs to format; it is tested where there are weights and a sealer. */
+function testsOf(name, slice) {
+  const folder = slice.includes(".ts") ? dirname(slice) : slice;
+  const own =
+    folder === "." ? (name === "format" ? "src/*.test.ts" : "{src,test}/**/*.test.ts") : `src/${folder}/**/*.test.ts`;
+  const tests = [own, ...((name === "verify" && NEIGHBOURS[folder]) || [])].map((it) => `packages/${name}/${it}`);
+  return name === "format" && folder === "file" ? [...tests, "packages/pack/test/weights-*.test.ts"] : tests;
+}
+
 async function mutate(name, slice) {
   process.env.S7L_PACKAGE = name;
+  process.env.S7L_TESTS = testsOf(name, slice).join(" ");
   // What is tested beside other people's tools takes minutes, and is tested without them too.
   process.env.S7L_MINISIGN = process.env.S7L_MODEL_SIGNING = "none";
   const src = `packages/${name}/src`;
-  const report = join(root, "reports", "stryker", `${name}-${slice === "." ? "src" : slice}.json`);
+  const report = join(root, "reports", "stryker", `${name}-${slice === "." ? "src" : slice.replace("/", "-")}.json`);
   return new Stryker({
     mutate: slice.includes(".ts")
       ? [`${src}/${slice}`]
@@ -49,10 +65,12 @@ async function mutate(name, slice) {
     // A mutant that loops is detected by its time. Generous, as a machine that is busy must not detect any other.
     timeoutMS: 15_000,
     timeoutFactor: 3,
+    // What was found before stays, as long as neither a mutant nor the tests that met it changed.
+    incremental: true,
+    incrementalFile: report,
     tempDirName: ".stryker-tmp",
     tsconfigFile: "none.json",
-    reporters: ["json"],
-    jsonReporter: { fileName: report },
+    reporters: ["progress-append-only"],
     allowConsoleColors: false,
     logLevel: "warn",
   }).runMutationTest();
