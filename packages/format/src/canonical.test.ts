@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeCanonical, encodeCanonical } from "./canonical.ts";
 import { compareBytewise } from "./canonical-encode.ts";
+import { assertCanonical } from "./canonical-scan.ts";
 import type { Value } from "./schema.ts";
 
 const fromHex = (hex: string): Uint8Array =>
@@ -41,6 +42,7 @@ describe("encodeCanonical", () => {
     [-33, "d0df"],
     [-128, "d080"],
     [-129, "d1ff7f"],
+    [-32_768, "d18000"],
     [-32_769, "d2ffff7fff"],
     [-(2 ** 31), "d280000000"],
     [-(2 ** 31) - 1, "d3ffffffff7fffffff"],
@@ -58,6 +60,54 @@ describe("encodeCanonical", () => {
   ])("writes %j in its one form", (given, hex) => {
     expect(hexOf(encodeCanonical(given))).toBe(hex);
     expect(decodeCanonical(fromHex(hex), "test")).toEqual(given);
+  });
+
+  test.each<[string, Value, string]>([
+    ["a string of 255", "a".repeat(255), "d9ff"],
+    ["a string of 256", "a".repeat(256), "da0100"],
+    ["a string of 65535", "a".repeat(65_535), "daffff"],
+    ["a string of 65536", "a".repeat(65_536), "db00010000"],
+    ["a string of 65536 bytes in fewer letters", "é".repeat(32_768), "db00010000"],
+    ["255 bytes", new Uint8Array(255), "c4ff"],
+    ["256 bytes", new Uint8Array(256), "c50100"],
+    ["65535 bytes", new Uint8Array(65_535), "c5ffff"],
+    ["65536 bytes", new Uint8Array(65_536), "c600010000"],
+    ["a list of 15", new Array<number>(15).fill(1), "9f01"],
+    ["a list of 16", new Array<number>(16).fill(1), "dc0010"],
+    ["a list of 65535", new Array<number>(65_535).fill(1), "dcffff"],
+    ["a list of 65536", new Array<number>(65_536).fill(1), "dd00010000"],
+    ["a map of 15", mapOf(15), "8fa5"],
+    ["a map of 16", mapOf(16), "de0010"],
+    ["a map of 65535", mapOf(65_535), "deffff"],
+    ["a map of 65536", mapOf(65_536), "df00010000"],
+  ])("writes %s with its shortest header, which is read again", (_, given, head) => {
+    const bytes = encodeCanonical(given);
+    expect(hexOf(bytes.subarray(0, head.length / 2))).toBe(head);
+    expect(Buffer.compare(encodeCanonical(decodeCanonical(bytes, "test")), bytes)).toBe(0);
+  });
+
+  test("orders keys by their bytes, whatever the lengths that stand before them", () => {
+    const keys = [65_536, 65_535, 256, 255, 32, 31, 1].map((length, i) => String.fromCharCode(97 + i).repeat(length));
+    const bytes = encodeCanonical(Object.fromEntries(keys.toReversed().map((key, i) => [key, i])));
+    expect(Object.keys(Object(decodeCanonical(bytes, "test")))).toEqual(keys);
+  });
+
+  test("goes as deep as a value may, and says where one goes deeper", () => {
+    const nested = (depth: number): Value => JSON.parse(`${'{"a":'.repeat(depth)}1${"}".repeat(depth)}`);
+    expect(decodeCanonical(encodeCanonical(nested(12)), "test")).toEqual(nested(12));
+    expect(() => encodeCanonical(nested(13))).toThrow(expect.objectContaining({ code: "canonical", at: "value+37" }));
+  });
+
+  test.each<[string, Value, string]>([
+    ["-0", -0, "-0"],
+    ["nothing", JSON.parse("[null]"), "null"],
+    ["a truth", JSON.parse("[true]"), "true"],
+    ["half of a pair", "\ud800", "surrogate"],
+    ["a key's value that is not there", { there: 1, gone: undefined } as unknown as Value, '"gone"'],
+  ])("names %s", (_, given, named) => {
+    expect(() => encodeCanonical(given)).toThrow(
+      expect.objectContaining({ code: "canonical", message: expect.stringContaining(named) }),
+    );
   });
 
   test.each<[string, Value]>([
@@ -90,6 +140,11 @@ describe("encodeCanonical", () => {
     );
   });
 });
+
+/** A map of so many keys. */
+function mapOf(size: number): Value {
+  return Object.fromEntries(Array.from({ length: size }, (_, i) => [`k${String(i).padStart(4, "0")}`, 1]));
+}
 
 /** The same value with its keys inserted in the other order. */
 function reversed(given: Value): Value {
@@ -133,6 +188,10 @@ describe("decodeCanonical", () => {
     ["bytes of 255 in a longer header", `c500ff${"61".repeat(255)}`],
     ["a list of 15 in a long header", `dc000f${"01".repeat(15)}`],
     ["a map of one in a long header", "de0001a16101"],
+    ["a map of 65535 in a longer header", `df0000ffff${"a16101".repeat(10)}`],
+    ["a list of 65535 in a longer header", `dd0000ffff${"01".repeat(10)}`],
+    ["a string of 65535 in a longer header", `db0000ffff${"61".repeat(10)}`],
+    ["bytes of 65535 in a longer header", `c60000ffff${"61".repeat(10)}`],
     ["a list that promises 2^32 - 1", "ddffffffff"],
     ["a map that promises 2^32 - 1", "dfffffffff"],
     ["bytes that promise 2^32 - 1", "c6ffffffff00"],
@@ -144,6 +203,11 @@ describe("decodeCanonical", () => {
     ["a longer key before its prefix", "82a2616101a16102"],
     ["a key that is a number", "810101"],
     ["a key that is bytes", "81c4016101"],
+    ["a key that is an empty list", `8190${"61".repeat(16)}01`],
+    ["a key that is a longer list", `81dc0010${"01".repeat(16)}01`],
+    ["a key that is an extension of 32 bits", `81c900000001${"61".repeat(0x1001)}`],
+    ["a key that is not there", "81"],
+    ["a key that is cut short", "81a26101".slice(0, 6)],
     ["the key __proto__", "81a95f5f70726f746f5f5f01"],
     ["the key prototype", "81a970726f746f7479706501"],
     ["overlong UTF-8", "a2c0af"],
@@ -151,6 +215,7 @@ describe("decodeCanonical", () => {
     ["a code point above U+10FFFF", "a4f4908080"],
     ["a continuation byte alone", "a180"],
     ["depth 13", `${"91".repeat(13)}01`],
+    ["depth 13 of maps", `${"81a161".repeat(13)}01`],
     ["depth 100,000", `${"91".repeat(100_000)}01`],
   ])("refuses %s, and says where", (_, hex) => {
     expect(() => decodeCanonical(fromHex(hex), "META")).toThrow(
@@ -188,6 +253,20 @@ describe("decodeCanonical", () => {
         }
       }),
       { numRuns: 1000 },
+    );
+  });
+
+  test("takes 2^24 values, and not one more", () => {
+    const list = (count: number): Uint8Array => {
+      const bytes = new Uint8Array(5 + count);
+      bytes[0] = 0xdd;
+      new DataView(bytes.buffer).setUint32(1, count);
+      return bytes;
+    };
+    // The list is a value itself.
+    assertCanonical(list(2 ** 24 - 1), "test");
+    expect(() => assertCanonical(list(2 ** 24), "test")).toThrow(
+      expect.objectContaining({ code: "canonical", at: `test+${2 ** 24 + 4}` }),
     );
   });
 
