@@ -1,28 +1,22 @@
 import { ATTACKS, attacked, BYTE_ATTACKS, LEVELS, TINY_KINDS } from "@s7l/fixtures";
 import { equalBytes, memorySource, readHeader } from "@s7l/format";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { verify } from "../src/index.ts";
-import { brokenRule, sealFixtures } from "./refusal.ts";
+import { brokenRule, fixtureOf } from "./refusal.ts";
 import { replay } from "./seal-tiny.ts";
-
-let fixtureOf: Awaited<ReturnType<typeof sealFixtures>>;
-
-beforeAll(async () => {
-  fixtureOf = await sealFixtures();
-});
 
 const rootOf = (artifact: Uint8Array): Uint8Array => readHeader(artifact.subarray(0, 256)).root;
 
 describe("the fixture", () => {
   test.each(TINY_KINDS)("%s is accepted as it is, and by its root", async (kind) => {
-    const artifact = fixtureOf(kind);
+    const artifact = await fixtureOf(kind);
     const result = await verify(memorySource(artifact), { replay, expectedRoot: rootOf(artifact) });
     expect(result.rules.filter(({ ok }) => !ok)).toEqual([]);
     expect(result).toMatchObject({ ok: true, integrity: "whole", authenticity: "pinned" });
   });
 
-  test.each(TINY_KINDS)("%s is rebuilt to the same bytes when nothing is changed", (kind) => {
-    const artifact = fixtureOf(kind);
+  test.each(TINY_KINDS)("%s is rebuilt to the same bytes when nothing is changed", async (kind) => {
+    const artifact = await fixtureOf(kind);
     for (const level of LEVELS) {
       const same = attacked(artifact, { name: "nothing", expect: "pin", mutate: () => undefined }, level);
       expect(equalBytes(same, artifact)).toBe(true);
@@ -32,7 +26,7 @@ describe("the fixture", () => {
 
 describe.each(ATTACKS)("$name", (attack) => {
   test("is refused by its rule when every hash is rebuilt", async () => {
-    const artifact = fixtureOf(attack.fixture);
+    const artifact = await fixtureOf(attack.fixture);
     const file = attacked(artifact, attack, "root");
     expect(equalBytes(file, artifact)).toBe(false);
     if (attack.expect === "pin") {
@@ -46,7 +40,7 @@ describe.each(ATTACKS)("$name", (attack) => {
   });
 
   test("is refused by a pinned root when every hash is rebuilt", async () => {
-    const artifact = fixtureOf(attack.fixture);
+    const artifact = await fixtureOf(attack.fixture);
     const file = attacked(artifact, attack, "root");
     brokenRule(await verify(memorySource(file), { expectedRoot: rootOf(artifact) }));
   });
@@ -54,7 +48,7 @@ describe.each(ATTACKS)("$name", (attack) => {
 
 describe("a file changed as bare bytes", () => {
   test.each(BYTE_ATTACKS)("is refused: $name", async ({ mutate }) => {
-    const artifact = fixtureOf();
+    const artifact = await fixtureOf();
     const file = mutate(artifact);
     expect(equalBytes(file, artifact)).toBe(false);
     brokenRule(await verify(memorySource(file)));

@@ -1,19 +1,17 @@
 /** Artifacts to attack, and what refusing one looks like. */
-import { TINY_KINDS, type TinyKind } from "@s7l/fixtures";
+import type { TinyKind } from "@s7l/fixtures";
 import { expect } from "vitest";
 import type { RuleVerdict, Verification } from "../src/index.ts";
 import { sealTiny } from "./seal-tiny.ts";
 import { sealWide } from "./seal-wide.ts";
 
-/** Seals every fixture; what it gives finds the one that an attack is made for. */
-export async function sealFixtures(): Promise<(kind?: TinyKind | "wide") => Uint8Array> {
-  const artifacts = new Map<TinyKind | "wide", Uint8Array>([["wide", await sealWide()]]);
-  for (const kind of TINY_KINDS) artifacts.set(kind, await sealTiny(kind));
-  return (kind = "experts") => {
-    const artifact = artifacts.get(kind);
-    if (!artifact) throw new Error(`no fixture ${kind}`);
-    return artifact;
-  };
+const sealed = new Map<string, Promise<Uint8Array>>();
+
+/** The artifact that an attack is made for, sealed when it is first asked for. */
+export function fixtureOf(kind: TinyKind | "wide" = "experts"): Promise<Uint8Array> {
+  const artifact = sealed.get(kind) ?? (kind === "wide" ? sealWide() : sealTiny(kind));
+  sealed.set(kind, artifact);
+  return artifact;
 }
 
 /** What each rule finds. Callers branch on these. */
