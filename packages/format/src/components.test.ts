@@ -35,6 +35,12 @@ describe("componentsOf", () => {
     expect(dataRoot(componentsOf(["expert0", "trunk"], [record("d", 1), ...records.slice(1)]))).not.toEqual(root);
   });
 
+  test("refuses a tensor in a component that there is not", () => {
+    expect(() => componentsOf(["expert0"], [record("a", 1)])).toThrow(
+      expect.objectContaining({ name: "FormatError", code: "layout" }),
+    );
+  });
+
   test("refuses a component without tensors", () => {
     expect(() => componentsOf(["expert0", "none", "trunk"], records)).toThrow("no leaves");
   });

@@ -97,4 +97,27 @@ describe("the header", () => {
     expect(() => readHeader(new Uint8Array(length))).toThrow(expect.objectContaining({ code: "header" }));
     expect(() => rootOfHeader(new Uint8Array(length))).toThrow(expect.objectContaining({ code: "header" }));
   });
+
+  test("takes sizes up to 2^53 - 1", () => {
+    const { bytes } = writeHeader({ ...fields, fileSize: Number.MAX_SAFE_INTEGER });
+    expect(readHeader(bytes).fileSize).toBe(Number.MAX_SAFE_INTEGER);
+  });
+
+  test("is read into bytes of its own", () => {
+    const { bytes, root } = writeHeader(fields);
+    const read = readHeader(bytes);
+    bytes.fill(0);
+    expect(read).toMatchObject({ tableDigest: fields.tableDigest, root });
+  });
+
+  test.each([0, 31, 33])("does not write %d bytes for a digest", (length) => {
+    expect(() => writeHeader({ ...fields, dataRoot: new Uint8Array(length) })).toThrow(
+      expect.objectContaining({ name: "FormatError", code: "header" }),
+    );
+  });
+
+  test("names itself as the place where its length is wrong", () => {
+    for (const read of [readHeader, rootOfHeader])
+      expect(() => read(new Uint8Array(255))).toThrow(expect.objectContaining({ at: "header" }));
+  });
 });

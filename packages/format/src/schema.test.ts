@@ -89,4 +89,29 @@ describe("a schema", () => {
       expect.objectContaining({ name: "FormatError", code: "schema", at }),
     );
   });
+
+  test.each<[string, Value]>([
+    ["bytes", new Uint8Array(1)],
+    ["a list", [1]],
+    ["a map", { kind: "point" }],
+    ["a number", 1],
+    ["a string", "1"],
+  ])("says that it found %s where something else belongs", (found, value) => {
+    const wording = new RegExp(`, found ${found}$`);
+    for (const [kind, schema] of [
+      ["a number", integer()],
+      ["a string", text()],
+      ["bytes", bytes()],
+      ["a list", list(integer(), 2)],
+      ["a map", dictionary(integer(), 2)],
+      ["a map", shape],
+    ] as const)
+      if (kind !== found) expect(() => schema.parse(value, "at")).toThrow(wording);
+    if (typeof value === "object") expect(() => oneOf("a").parse(value, "at")).toThrow(wording);
+  });
+
+  test("shows the string or number that is no choice", () => {
+    expect(() => oneOf("a", 1).parse("b", "at")).toThrow('expected "a" or 1, found "b"');
+    expect(() => oneOf("a", 1).parse(2, "at")).toThrow('expected "a" or 1, found 2');
+  });
 });

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { toHex } from "./hash.ts";
@@ -46,11 +47,17 @@ describe("the section table", () => {
   });
 
   test("refuses a torn entry", () => {
-    expect(() => readSectionTable(new Uint8Array(65))).toThrow(expect.objectContaining({ code: "header" }));
+    expect(() => readSectionTable(new Uint8Array(65))).toThrow(
+      expect.objectContaining({ code: "header", at: "table" }),
+    );
   });
 
   test("has a digest that counts its entries", () => {
     const table = writeSectionTable([one, one]);
+    const defined = createHash("sha256")
+      .update(Uint8Array.of(5, 2, 0, 0, 0))
+      .update(table);
+    expect(toHex(tableDigest(table))).toBe(defined.digest("hex"));
     expect(tableDigest(table)).not.toEqual(tableDigest(table.subarray(64)));
   });
 });
@@ -60,6 +67,10 @@ describe("a section's digest", () => {
 
   test("holds its type, its lane, its size and its bytes", () => {
     const digest = toHex(sectionDigest({ type: 7, lane: 5 }, content));
+    const defined = createHash("sha256")
+      .update(Uint8Array.of(4, 7, 0, 5, 7, 0, 0, 0, 0, 0, 0, 0))
+      .update(content);
+    expect(digest).toBe(defined.digest("hex"));
     expect(toHex(sectionDigest({ type: 8, lane: 5 }, content))).not.toBe(digest);
     expect(toHex(sectionDigest({ type: 7, lane: 4 }, content))).not.toBe(digest);
     expect(toHex(sectionDigest({ type: 7, lane: 5 }, content.subarray(1)))).not.toBe(digest);

@@ -35,6 +35,17 @@ describe.each([
 });
 
 describe("readInto", () => {
+  test("goes straight into memory where the source can", async () => {
+    const source = {
+      size: 4,
+      read: () => Promise.reject(new Error("copied")),
+      readInto: async (offset: number, target: Uint8Array) => void target.fill(offset),
+    };
+    const target = new Uint8Array(2);
+    await readInto(source, 2, target);
+    expect(target).toEqual(Uint8Array.of(2, 2));
+  });
+
   test("refuses a source that gives another length", async () => {
     const source = { size: 4, read: async () => new Uint8Array(3) };
     await expect(readInto(source, 0, new Uint8Array(4))).rejects.toMatchObject({ code: "io" });
@@ -52,7 +63,11 @@ describe("blobSource", () => {
       size: 10,
       slice: () => ({ arrayBuffer: () => Promise.reject(new DOMException("gone", "NotReadableError")) }),
     } as unknown as Blob;
-    await expect(blobSource(gone).read(0, 10)).rejects.toMatchObject({ code: "io" });
+    await expect(blobSource(gone).read(0, 10)).rejects.toMatchObject({
+      code: "io",
+      message: expect.stringContaining("moved or changed"),
+      cause: expect.any(DOMException),
+    });
   });
 });
 
