@@ -8,7 +8,7 @@ import { Stryker } from "@stryker-mutator/core";
 /** The least score of a package, in hundredths: mutants that a test detects, of all that a test reaches or should. */
 const LEAST = 85;
 const PACKAGES = ["format", "verify"];
-/** Runs in threads alone, which load what was built: no mutant of it would ever run. */
+/** Runs in threads alone, from a text that the build makes of it: no mutant of it would ever run. */
 const BUILT = "packages/verify/src/threads/worker.ts";
 /** What tests a slice of verify beside the tests in its own folder; `.` is tested by all of them. */
 const NEIGHBOURS = {
@@ -47,13 +47,14 @@ async function mutate(name, slice) {
           `${src}/${slice === "." ? "" : `${slice}/**/`}*.ts`,
           "!**/*.test.ts",
           "!**/index.ts",
+          "!**/*.generated.ts",
           ...(slice === "threads" ? [`!${BUILT}`] : []),
         ],
     // The copy that is mutated holds what the tests of one package read; the others it imports as they stand.
     ignorePatterns: [
       "/**",
-      `!/packages/${name}/{src,test,dist,package.json}`,
-      `!/packages/${name}/{src,test,dist}/**`,
+      `!/packages/${name}/{src,test,package.json}`,
+      `!/packages/${name}/{src,test}/**`,
       "!/packages/pack/{src,test}/**",
       "!/vitest*.ts",
       "!/package.json",
