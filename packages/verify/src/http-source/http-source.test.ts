@@ -59,6 +59,32 @@ describe("a plain static file server", () => {
     expect(asked.length).toBe(2);
   });
 
+  test("is asked for no more than 16 MiB at a time", async () => {
+    const large = new Uint8Array((1 << 25) + 70_000).map((_, i) => (i * 31) >> 8);
+    const { url, asked } = await serve(large);
+    const source = await openHttpSource(url);
+    const ranges = [
+      [65_530, 65_530 + (1 << 24) - 1],
+      [65_530 + (1 << 24), 65_530 + (1 << 25) - 1],
+      [65_530 + (1 << 25), 65_530 + (1 << 25) + 4],
+    ];
+    const wanted = large.subarray(65_530, 65_530 + (1 << 25) + 5);
+    expect(equalBytes(await source.read(65_530, wanted.length), wanted)).toBe(true);
+    expect(asked.slice(1).map(({ first, last }) => [first, last])).toEqual(ranges);
+    const target = new Uint8Array(wanted.length);
+    await source.readInto(65_530, target);
+    expect(equalBytes(target, wanted)).toBe(true);
+    expect(asked.slice(4).map(({ first, last }) => [first, last])).toEqual(ranges);
+  });
+
+  test("is asked for one byte to see that the file is the same", async () => {
+    const { url, asked } = await serve(file);
+    const source = await openHttpSource(new URL(url));
+    expect(source.etag).toBe('"one"');
+    await source.assertUnchanged();
+    expect(asked.slice(1).map(({ first, last }) => [first, last])).toEqual([[0, 0]]);
+  });
+
   test("is asked for the file's own bytes, and sent the caller's headers", async () => {
     const { url, asked } = await serve(file);
     await openHttpSource(url, { headers: { authorization: "Bearer token" } });
