@@ -17,7 +17,7 @@ export function readPem(text: string): Pem {
   const match = /^-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n([A-Za-z0-9+/=\r\n]+)\r?\n-----END \1-----\s*$/.exec(text);
   if (text.length > LONGEST || !match) return refuse("key-form", "the key file does not hold one PEM block");
   const [, label = "", body = ""] = match;
-  return { label, der: fromBase64(body.replace(/\r?\n/g, ""), "key-form", "the key's PEM block") };
+  return { label, der: fromBase64(body.replace(/\r?\n|\r$/g, ""), "key-form", "the key's PEM block") };
 }
 
 /** Writes a block, 64 characters a line. */
