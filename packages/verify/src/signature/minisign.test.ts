@@ -13,7 +13,14 @@ const message = new TextEncoder().encode("a message");
 const NAME = "AB07060504030201";
 
 /** A signature file as the tool writes it, and with anything in it set apart. */
-function file({ form = "ED", comment = "trusted", untrusted = "any", name = id, end = "\n", tail = "\n" } = {}): string {
+function file({
+  form = "ED",
+  comment = "trusted",
+  untrusted = "any",
+  name = id,
+  end = "\n",
+  tail = "\n",
+} = {}): string {
   const signed = form === "ED" ? blake2b(message, { dkLen: 64 }) : message;
   const signature = ed25519.sign(signed, secret);
   const whole = ed25519.sign(concatBytes(signature, new TextEncoder().encode(comment)), secret);

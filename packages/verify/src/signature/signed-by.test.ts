@@ -182,6 +182,52 @@ describe("a bundle", () => {
       ({ bundle }) => Object.assign(bundle, { verificationMaterial: { certificate: { rawBytes: "" } } }),
     ],
     [
+      "a certificate beside its key",
+      "key-kind",
+      ({ bundle }) => Object.assign(bundle.verificationMaterial, { certificate: { rawBytes: "" } }),
+    ],
+    [
+      "a chain of certificates beside its key",
+      "key-kind",
+      ({ bundle }) => Object.assign(bundle.verificationMaterial, { x509CertificateChain: { certificates: [] } }),
+    ],
+    [
+      "a timestamp",
+      "signature-form",
+      ({ bundle }) =>
+        Object.assign(bundle.verificationMaterial, { timestampVerificationData: { rfc3161Timestamps: [{}] } }),
+    ],
+    [
+      "log entries that are no list",
+      "signature-form",
+      ({ bundle }) => Object.assign(bundle.verificationMaterial, { tlogEntries: {} }),
+    ],
+    [
+      "a hint beside another name of its key",
+      "signature-form",
+      ({ bundle }) => Object.assign(bundle.verificationMaterial.publicKey ?? {}, { rawBytes: "" }),
+    ],
+    [
+      "a hint that is no digest",
+      "signature-form",
+      ({ bundle }) => Object.assign(bundle.verificationMaterial, { publicKey: { hint: `${"0".repeat(64)} ` } }),
+    ],
+    [
+      "a signature that is no Base64",
+      "signature-form",
+      ({ bundle }) => Object.assign(bundle.dsseEnvelope.signatures[0] ?? {}, { sig: "-" }),
+    ],
+    [
+      "signatures that are no list",
+      "signature-form",
+      ({ bundle }) => Object.assign(bundle.dsseEnvelope, { signatures: {} }),
+    ],
+    [
+      "a number for a key id",
+      "signature-form",
+      ({ bundle }) => Object.assign(bundle.dsseEnvelope.signatures[0] ?? {}, { keyid: 0 }),
+    ],
+    [
       "log entries",
       "signature-form",
       ({ bundle }) => Object.assign(bundle.verificationMaterial, { tlogEntries: [{}] }),
@@ -226,6 +272,18 @@ describe("a bundle", () => {
     ],
   ])("with %s is refused as %s", async (_, code, change) => {
     await expect(check(forge(change), p256Key)).rejects.toMatchObject({ name: "SignatureError", code });
+  });
+
+  test.each<[string, Change]>([
+    ["no key id", ({ bundle }) => delete bundle.dsseEnvelope.signatures[0]?.keyid],
+    ["null for a key id", ({ bundle }) => Object.assign(bundle.dsseEnvelope.signatures[0] ?? {}, { keyid: null })],
+    ["no list of log entries", ({ bundle }) => delete bundle.verificationMaterial.tlogEntries],
+    [
+      "no timestamp where one could be",
+      ({ bundle }) => Object.assign(bundle.verificationMaterial, { timestampVerificationData: {} }),
+    ],
+  ])("with %s is taken, as other signers write it", async (_, change) => {
+    expect(await check(forge(change), p256Key)).toMatchObject({ kind: "oms" });
   });
 
   describe("of a signer who knows no roots", () => {
@@ -297,6 +355,30 @@ describe("a bundle", () => {
       (statement) => statement.replace(part, instead),
     );
     await expect(check(forged, p256Key)).rejects.toMatchObject({ code: "signature-payload" });
+  });
+
+  test("may be as long as a megabyte", async () => {
+    const padded = new Uint8Array(1 << 20).fill(0x20);
+    padded.set(bundle);
+    expect(await check(padded, p256Key)).toMatchObject({ kind: "oms" });
+    await expect(check(new Uint8Array([...padded, 0x20]), p256Key)).rejects.toMatchObject({ code: "signature-form" });
+  });
+
+  test.each(["", "[]", "untrusted", " {}", "-----BEGIN"])("is neither kind of signature as %j", async (given) => {
+    for (const key of [p256Key, edKey])
+      await expect(check(utf8.encode(given), key)).rejects.toMatchObject({
+        code: "signature-form",
+        message: expect.stringContaining("neither"),
+      });
+  });
+
+  test("of minisign that is no text is refused", async () => {
+    const changed = minisig.map((byte, i) => (i === 25 ? 0xff : byte));
+    await expect(check(changed, edKey)).rejects.toMatchObject({
+      code: "signature-form",
+      message: expect.stringContaining("not text"),
+      cause: expect.any(TypeError),
+    });
   });
 
   test("with a mark of byte order, or of a megabyte and more, is refused", async () => {
