@@ -2,6 +2,7 @@ import { randomSpan } from "@s7l/fixtures";
 import { type ByteSource, memorySource, spanLayout } from "@s7l/format";
 import { beforeEach, describe, expect, test } from "vitest";
 import { sealTiny } from "../test/seal-tiny.ts";
+import { sealWide } from "../test/seal-wide.ts";
 import { isVerifiedArtifact, VerifiedArtifact } from "./artifact.ts";
 import { openVerified } from "./verify.ts";
 
@@ -44,6 +45,72 @@ describe("VerifiedArtifact", () => {
     expect(artifact.vocabulary.vocab?.[0]).toBe("{".charCodeAt(0));
     artifact.golden[0]?.digest.fill(0);
     expect(artifact.golden[0]?.digest.some((byte) => byte !== 0)).toBe(true);
+  });
+
+  test("gives copies, and what is plain data frozen to the bottom", async () => {
+    const name = artifact.plan[0]?.name ?? "";
+    const takes: readonly (() => object)[] = [
+      () => artifact.header,
+      () => artifact.vocabulary,
+      () => artifact.golden,
+      () => artifact.gate,
+      () => artifact.components,
+      () => artifact.record(name),
+      () => artifact.provenance(name),
+    ];
+    for (const take of takes) {
+      expect(take()).toEqual(take());
+      expect(take()).not.toBe(take());
+    }
+    artifact.header.dataRoot.fill(0);
+    artifact.gate.abiHash.fill(0);
+    for (const copy of [artifact.components[0]?.root, artifact.record(name).root, artifact.provenance(name).sha256])
+      copy?.fill(0);
+    const again = await openVerified(memorySource(bytes));
+    expect(artifact.header).toEqual(again.header);
+    expect(artifact.gate).toEqual(again.gate);
+    expect(artifact.components).toEqual(again.components);
+    expect(artifact.record(name)).toEqual(again.record(name));
+    expect(artifact.provenance(name)).toEqual(again.provenance(name));
+
+    const routed = await openVerified(memorySource(await sealTiny("routed")));
+    const { fold, lexical, meta, policy, abi, plan } = routed;
+    const deep = (value: unknown): boolean =>
+      typeof value !== "object" || value === null || (Object.isFrozen(value) && Object.values(value).every(deep));
+    for (const data of [fold, lexical, meta, policy, abi, plan]) expect(deep(data)).toBe(true);
+    expect(lexical).toBeDefined();
+    expect(Object.isFrozen(Object.getPrototypeOf(routed))).toBe(true);
+  });
+
+  test("counts every chunk of every tensor once, in whatever order they are read", async () => {
+    const wide = await openVerified(memorySource(await sealWide()));
+    const chunksOf = (name: string): number => Math.ceil(wide.record(name).length / 65_536);
+    const names = wide.plan.map(({ name }) => name).toReversed();
+    let chunks = 0;
+    for (const [i, name] of names.entries()) {
+      chunks += chunksOf(name);
+      for (let times = 0; times < 2; times++) {
+        if (i % 2 === times) await wide.read(name);
+        else await wide.verifyTensor(name);
+        expect(wide.coverage().chunks).toBe(chunks);
+      }
+    }
+    expect(wide.coverage()).toEqual({ chunks, total: chunks });
+    expect(chunks).toBeGreaterThan(16);
+  });
+
+  test("stops reading when it is told to", async () => {
+    const name = artifact.plan[0]?.name ?? "";
+    const signal = AbortSignal.abort();
+    const target = new Uint8Array(artifact.record(name).length).fill(7);
+    for (const read of [
+      () => artifact.read(name, { signal }),
+      () => artifact.readInto(name, target, { signal }),
+      () => artifact.verifyTensor(name, { signal }),
+    ])
+      await expect(read()).rejects.toMatchObject({ name: "AbortError" });
+    expect(target.every((byte) => byte === 0)).toBe(true);
+    expect(artifact.coverage().chunks).toBe(0);
   });
 
   test("reads each tensor as it was sealed", async () => {

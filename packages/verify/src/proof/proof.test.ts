@@ -194,6 +194,49 @@ describe("a proof that was tampered with", () => {
     );
   });
 
+  test.each<[string, object, boolean]>([
+    ["another magic", { magic: new TextEncoder().encode("GGUF") }, false],
+    ["another version", { version: 2 }, false],
+    ["another hash", { hash: 2 }, false],
+    ["chunks of 32 KiB", { chunkLog2: 15 }, false],
+    ["chunks of 64 KiB", { chunkLog2: 16 }, true],
+    ["chunks of 16 MiB", { chunkLog2: 24 }, true],
+    ["chunks of 32 MiB", { chunkLog2: 25 }, false],
+  ])("under a root of %s is judged by it", (_, change, holds) => {
+    const header = encodeHeader({ ...artifact.header, ...change }).slice(0, 224);
+    const root = sha256(Uint8Array.of(6), new TextEncoder().encode("s7l-v3-root\0"), header);
+    const proof = forged(tensorProof, (f) => Object.assign(f, { header }));
+    if (holds) expect(checkProof(root, proof)).toMatchObject({ offset: 0 });
+    else expect(() => checkProof(root, proof)).toThrow(expect.objectContaining({ name: "ProofError", code: "root" }));
+  });
+
+  test("names the tensor where the bytes are not its own, and the reader's reason where it is no proof", () => {
+    expect(() => checkProof(artifact.root, chunkProof, new Uint8Array(1))).toThrow(
+      expect.objectContaining({ code: "bytes", at: NAME }),
+    );
+    expect(() => checkProof(artifact.root, tensorProof, new Uint8Array(1))).toThrow(
+      expect.objectContaining({ code: "bytes", at: NAME }),
+    );
+    expect(() => checkProof(artifact.root, chunkProof.subarray(1))).toThrow(
+      expect.objectContaining({
+        code: "proof",
+        at: expect.stringMatching(/^proof/),
+        cause: expect.objectContaining({ name: "FormatError" }),
+      }),
+    );
+    const torn = forged(chunkProof, (f) => Object.assign(f, { tensor: { ...artifact.record(NAME), dtype: "i4" } }));
+    expect(() => checkProof(artifact.root, torn)).toThrow(
+      expect.objectContaining({ code: "proof", at: "proof.tensor.dtype" }),
+    );
+  });
+
+  test("is as long as a proof may be, and no longer", () => {
+    const padded = new Uint8Array(MAX_PROOF);
+    padded.set(chunkProof);
+    expect(() => checkProof(artifact.root, padded)).toThrow(/bytes follow the value/);
+    expect(() => checkProof(artifact.root, new Uint8Array(MAX_PROOF + 1))).toThrow(/at most 4096 bytes/);
+  });
+
   test("is refused under a root that is not an artifact's", () => {
     const header = new Uint8Array(224);
     const label = new TextEncoder().encode("s7l-v3-root\0");
