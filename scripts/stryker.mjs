@@ -12,7 +12,6 @@ const PACKAGES = ["format", "verify"];
 const BUILT = "packages/verify/src/threads/worker.ts";
 /** What tests a slice of verify beside the tests in its own folder; `.` is tested by all of them. */
 const NEIGHBOURS = {
-  rules: ["src/verify.test.ts", "test/attacks.test.ts"],
   signature: ["src/signing/*.test.ts", "test/hostile-files.test.ts"],
   signing: ["src/signature/*.test.ts", "test/hostile-files.test.ts"],
 };

@@ -63,7 +63,7 @@ export async function readEnvelope(
   ledger.check("V1", () => requiredSections(table));
   ledger.check("V5", () => boundLanes(table));
   ledger.check("V1", () => sectionLimits(table, source.size));
-  ledger.check("V0", () => canonicalTable(tableBytes, entries, header));
+  ledger.check("V0", () => canonicalTable(tableBytes, entries, table, header));
 
   const sections = new Map<SmallSection, Uint8Array>();
   let end = HEADER_SIZE + tableSize;

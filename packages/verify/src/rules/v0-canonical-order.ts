@@ -8,7 +8,7 @@ import {
   type Header,
   placeSections,
   type SectionEntry,
-  sectionName,
+  type SectionName,
   strayHeaderByte,
   strayTableEntry,
   type TensorRecord,
@@ -28,7 +28,12 @@ export function canonicalHeader(bytes: Uint8Array, header: Header, size: number)
 }
 
 /** Types ascend strictly, and each section lies where those before it leave it. */
-export function canonicalTable(bytes: Uint8Array, entries: readonly SectionEntry[], header: Header): void {
+export function canonicalTable(
+  bytes: Uint8Array,
+  entries: readonly SectionEntry[],
+  table: ReadonlyMap<SectionName, SectionEntry>,
+  header: Header,
+): void {
   for (const [i, entry] of entries.entries()) {
     const before = entries[i - 1];
     if (before && before.type >= entry.type) {
@@ -41,13 +46,7 @@ export function canonicalTable(bytes: Uint8Array, entries: readonly SectionEntry
   }
   const stray = strayTableEntry(bytes);
   if (stray >= 0) refuse("reserved-byte", `a reserved byte of section ${stray} is not zero`, `table[${stray}]`);
-  const sizes = new Map(
-    entries.flatMap((entry) => {
-      const name = sectionName(entry.type);
-      return name ? [[name, entry.size] as const] : [];
-    }),
-  );
-  const { sections, fileSize } = placeSections(sizes);
+  const { sections, fileSize } = placeSections(new Map([...table].map(([name, { size }]) => [name, size])));
   for (const [i, { name, offset }] of sections.entries()) {
     const found = entries[i]?.offset;
     if (found !== offset) refuse("section-place", `section ${name} lies at ${found}; its place is ${offset}`, name);

@@ -128,7 +128,7 @@ export function legalProgram({ header }: Envelope, values: ReadonlyMap<SmallSect
   const tensors = tensorIndexSchema.parse(value("TINDEX"), "TINDEX");
   const layout = placeTensors(tensorPlan(fold, tensors.length + MISSING_NAMED), header.chunkLog2);
 
-  if (policy.maxContext < 1 || policy.maxContext > fold.context) {
+  if (policy.maxContext > fold.context) {
     refuse(
       "policy",
       `the policy allows ${policy.maxContext} positions; the fold has ${fold.context}`,
