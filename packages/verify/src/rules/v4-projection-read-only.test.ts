@@ -7,7 +7,7 @@ const entryOf = (type: number): SectionEntry => ({ type, lane: 1, offset: 0, siz
 
 describe("sections", () => {
   test("are all of a known type, in the order of the table", () => {
-    const types = SECTION_NAMES.map((name) => SECTIONS[name].type);
+    const types: readonly number[] = SECTION_NAMES.map((name) => SECTIONS[name].type);
     expect([...knownSections(types.map(entryOf)).keys()]).toEqual(SECTION_NAMES);
     expect([...knownSections(types.toReversed().map(entryOf)).keys()]).toEqual(SECTION_NAMES.toReversed());
     for (const unknown of [0, 14, 99, 0xffff])
