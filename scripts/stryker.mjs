@@ -10,11 +10,8 @@ const LEAST = 85;
 const PACKAGES = ["format", "verify"];
 /** Runs in threads alone, from a text that the build makes of it: no mutant of it would ever run. */
 const BUILT = "packages/verify/src/threads/worker.ts";
-/** What tests a slice of verify beside the tests in its own folder; `.` is tested by all of them. */
-const NEIGHBOURS = {
-  signature: ["src/signing/*.test.ts", "test/hostile-files.test.ts"],
-  signing: ["src/signature/*.test.ts", "test/hostile-files.test.ts"],
-};
+/** What tests the files beside verify's folders, together with the tests beside them. */
+const VERIFY = ["src/cache/*.test.ts", "test/changed-file.test.ts", "test/attacks.test.ts"];
 const root = join(import.meta.dirname, "..");
 const [onlyPackage, onlySlice] = process.argv.slice(2);
 
@@ -23,12 +20,12 @@ function slicesOf(name) {
   return [".", ...entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)];
 }
 
-/** The tests that a slice is held to. */
+/** The tests that a slice is held to: those in its folder. All others are run against it too, but by `npm test`. */
 function testsOf(name, slice) {
   const folder = slice.includes(".ts") ? dirname(slice) : slice;
-  const own =
-    folder !== "." ? `src/${folder}/**/*.test.ts` : name === "format" ? "src/*.test.ts" : "{src,test}/**/*.test.ts";
-  return [own, ...((name === "verify" && NEIGHBOURS[folder]) || [])].map((it) => `packages/${name}/${it}`).join(" ");
+  const tests =
+    folder === "." ? ["src/*.test.ts", ...(name === "verify" ? VERIFY : [])] : [`src/${folder}/**/*.test.ts`];
+  return tests.map((it) => `packages/${name}/${it}`).join(" ");
 }
 
 async function mutate(name, slice) {
