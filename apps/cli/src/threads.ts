@@ -53,7 +53,7 @@ export async function openQuantized(path: CheckpointPath, asked?: number): Promi
       await weights.close();
       await checkpoint.close();
     };
-    return { checkpoint, weights, concurrency: threads + 1, close };
+    return { checkpoint, weights, concurrency: 2 * threads + 1, close };
   } catch (error) {
     // What the headers show was refused.
     await checkpoint.close();

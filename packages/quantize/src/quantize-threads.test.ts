@@ -60,6 +60,35 @@ describe.skipIf(!built)("quantizeOnThreads", () => {
     }
   });
 
+  test("frees a thread for those who wait, also when spans before theirs are left", async () => {
+    const threaded = quantizeOnThreads(checkpoint, 2);
+    const expected = quantize(checkpoint);
+    try {
+      const plan = tensorPlan(threaded.fold);
+      await Promise.all(
+        plan.map(async (tensor, i) => {
+          if (i % 2 === 0) for await (const _ of threaded.span(tensor)) break;
+          else expect(Buffer.compare(await spanOf(threaded, tensor), await spanOf(expected, tensor))).toBe(0);
+        }),
+      );
+    } finally {
+      await threaded.close();
+    }
+  });
+
+  test("fails every span that is read or waits when its threads are closed", async () => {
+    const threaded = quantizeOnThreads(checkpoint, 2);
+    const stored = tensorPlan(threaded.fold).filter((tensor) => threaded.origin(tensor).method !== "derive");
+    const spans = Promise.allSettled(stored.map((tensor) => spanOf(threaded, tensor)));
+    await threaded.close();
+    expect(await spans).toEqual(
+      stored.map(() => ({
+        status: "rejected",
+        reason: expect.objectContaining({ code: "checkpoint", message: "a thread failed: it ended" }),
+      })),
+    );
+  });
+
   test("gives a NaN as the error that quantize throws, and goes on", async () => {
     const broken = await tinyCheckpoint(8);
     const shard = join(broken, SHARDS[1] ?? "");

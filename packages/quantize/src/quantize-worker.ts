@@ -1,9 +1,9 @@
 /**
- * A thread that quantizes: it takes one stored tensor after another, opens the file that it lies in, and gives its span in pieces, at
+ * A thread that quantizes: it takes stored tensors, one after another, opens the file that each lies in, and gives its span in pieces, at
  * most so many ahead of what was taken. It knows no config and reads no header, so that many threads cost little memory.
  */
 import { parentPort } from "node:worker_threads";
-import { FormatError, type FormatErrorCode, type PlannedTensor } from "@s7l/format";
+import { FormatError, type FormatErrorCode, type PlannedTensor, spanLayout } from "@s7l/format";
 import { type FileSource, openFileSource } from "@s7l/format/file";
 import type { CheckpointFile } from "./checkpoint/checkpoint.ts";
 import type { StoredTensor } from "./checkpoint/safetensors.ts";
@@ -14,36 +14,42 @@ import { quantizedSpan, type SpanEnd } from "./quantized-span.ts";
 /** A tensor to quantize: what it becomes, where it lies in what is stored, and in which file that is. */
 export interface QuantizeTask {
   readonly kind: "tensor";
+  /** By which it can be stopped. */
+  readonly id: number;
   readonly tensor: PlannedTensor;
   readonly view: View;
   readonly stored: Omit<StoredTensor, "source">;
   readonly place: CheckpointFile;
 }
 
-/** What it is told: quantize this tensor; one piece was taken, and here is its memory; nobody wants the rest. */
+/** What it is told: quantize this tensor next; a piece was taken, and here is its memory; nobody wants the rest of this tensor. */
 export type QuantizeRequest =
   | QuantizeTask
   | { readonly kind: "taken"; readonly memory: ArrayBuffer }
-  | { readonly kind: "stop" };
+  | { readonly kind: "stop"; readonly id: number };
 
-/** What it says: pieces, then how the tensor ended. */
+/** What it says of each tensor: pieces, then how it ended; and on the way, once, that it is nearly done. */
 export type QuantizeReply =
+  | { readonly kind: "nearly" }
   | { readonly kind: "piece"; readonly bytes: Uint8Array<ArrayBuffer> }
   | ({ readonly kind: "done" } & SpanEnd)
   | { readonly kind: "quantize"; readonly code: QuantizeErrorCode; readonly message: string; readonly at?: string }
   | { readonly kind: "format"; readonly code: FormatErrorCode; readonly message: string; readonly at?: string }
   | { readonly kind: "failed"; readonly message: string };
 
-/** Pieces given and not yet taken: a block of rows each, half a MiB at most, or two where it was gathered. */
-const AHEAD = 4;
+/** Pieces given and not yet taken: a block of rows each, half a MiB at most, or two MiB where it was gathered. */
+const AHEAD = 8;
+/** Bytes of a span's end that take longer to make than the next tensor takes to be told. */
+const NEARLY = 1 << 20;
 
 if (parentPort) {
   const port = parentPort;
   const opened = new Map<string, FileSource>();
   /** Memory of pieces that came back. */
   const spare: ArrayBuffer[] = [];
+  /** Tensors that nobody wants any more. */
+  const stopped = new Set<number>();
   let room = AHEAD;
-  let stopped = false;
   let wake = (): void => {};
 
   const open = async ({ path, identity }: CheckpointFile): Promise<FileSource> => {
@@ -63,25 +69,35 @@ if (parentPort) {
     return copy;
   };
 
-  const give = async ({ tensor, view, stored, place }: QuantizeTask): Promise<QuantizeReply> => {
-    room = AHEAD;
-    stopped = false;
+  const say = (reply: QuantizeReply, transfer: ArrayBuffer[] = []): void => port.postMessage(reply, transfer);
+
+  const give = async ({ id, tensor, view, stored, place }: QuantizeTask): Promise<QuantizeReply> => {
+    let left = spanLayout(tensor).size;
+    let isNear = false;
+    const sayNear = (): void => {
+      if (isNear || left > NEARLY) return;
+      isNear = true;
+      say({ kind: "nearly" });
+    };
     try {
+      sayNear();
       const source = await open(place);
       let end: SpanEnd | undefined;
       const pieces = (async function* () {
         end = yield* quantizedSpan(tensor, view, { ...stored, source });
       })();
       for await (const piece of pieces) {
-        while (room === 0 && !stopped) {
+        while (room === 0 && !stopped.has(id)) {
           await new Promise<void>((resolve) => {
             wake = resolve;
           });
         }
-        if (stopped) return { kind: "failed", message: "it was stopped" };
+        if (stopped.has(id)) return { kind: "failed", message: "it was stopped" };
         room--;
         const bytes = copyOf(piece);
-        port.postMessage({ kind: "piece", bytes } satisfies QuantizeReply, [bytes.buffer]);
+        say({ kind: "piece", bytes }, [bytes.buffer]);
+        left -= piece.length;
+        sayNear();
       }
       if (!end) throw new QuantizeError("tensor", `the span of ${tensor.name} has no end`, tensor.name);
       return { kind: "done", ...end };
@@ -91,16 +107,22 @@ if (parentPort) {
       return { kind: "failed", message: cause instanceof Error ? cause.message : String(cause) };
     }
   };
-  port.on("message", async (request: QuantizeRequest) => {
-    if (request.kind === "tensor") port.postMessage(await give(request));
-    else {
-      if (request.kind === "stop") stopped = true;
-      else {
-        room++;
-        if (spare.length < AHEAD) spare.push(request.memory);
-      }
-      wake();
+
+  let turn = Promise.resolve();
+  port.on("message", (request: QuantizeRequest) => {
+    if (request.kind === "tensor") {
+      turn = turn.then(async () => {
+        say(await give(request));
+        stopped.delete(request.id);
+      });
+      return;
     }
+    if (request.kind === "stop") stopped.add(request.id);
+    else {
+      room++;
+      if (spare.length < AHEAD) spare.push(request.memory);
+    }
+    wake();
   });
 }
 

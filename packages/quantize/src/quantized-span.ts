@@ -45,7 +45,9 @@ export async function* hashedRows(
   }
 }
 
-const zeros = (count: number): Uint8Array => new Uint8Array(count);
+function* zeros(count: number): Generator<Uint8Array, void, undefined> {
+  if (count > 0) yield new Uint8Array(count);
+}
 const bytesOf = (values: Int8Array | Float32Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
@@ -72,9 +74,9 @@ async function* matrixSpan(
   } finally {
     kernel.release();
   }
-  yield zeros(layout.scales - rows * columns);
+  yield* zeros(layout.scales - rows * columns);
   yield bytesOf(scales);
-  yield zeros(layout.size - layout.scales - 4 * rows);
+  yield* zeros(layout.size - layout.scales - 4 * rows);
 }
 
 /** Two planes: the second follows the whole first one, so it waits in memory. Only routers have it, which are small. */
@@ -96,11 +98,11 @@ async function* twoPlaneSpan(
     low.push(block.low);
     yield bytesOf(block.high);
   }
-  yield zeros(layout.plane - rows * columns);
+  yield* zeros(layout.plane - rows * columns);
   for (const plane of low) yield bytesOf(plane);
-  yield zeros(layout.scales - layout.plane - rows * columns);
+  yield* zeros(layout.scales - layout.plane - rows * columns);
   yield bytesOf(scales);
-  yield zeros(layout.size - layout.scales - 4 * rows);
+  yield* zeros(layout.size - layout.scales - 4 * rows);
 }
 
 async function* vectorSpan(
@@ -116,7 +118,7 @@ async function* vectorSpan(
     index += values.length;
     yield bytesOf(values);
   }
-  yield zeros(layout.size - layout.data);
+  yield* zeros(layout.size - layout.data);
 }
 
 /** Refuses (QuantizeError `value`) the first value of a vector that is not finite; `from` is the index of its first value. */

@@ -1,8 +1,20 @@
 import { existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { attemptWrite, createFileSink } from "./file-sink.ts";
 
 let folder: string;
@@ -26,6 +38,33 @@ describe("createFileSink", () => {
     expect(await readdir(folder)).toEqual(["model.s7l"]);
     expect(new Uint8Array(await readFile(path))).toEqual(Uint8Array.of(1, 2, 3));
     expect((await stat(path)).mode & 0o777).toBe(0o444);
+  });
+
+  test("puts bytes on disk as they come, and refuses to commit what the disk once refused", async () => {
+    const handle = await open(folder);
+    const syncs = vi.spyOn(Object.getPrototypeOf(handle), "datasync");
+    await handle.close();
+    try {
+      const piece = new Uint8Array(1 << 24);
+      for (const [fails, name] of [
+        [false, "whole"],
+        [true, "refused"],
+      ] as const) {
+        syncs.mockReset().mockImplementation(async () => {
+          if (fails) throw Object.assign(new Error("io"), { code: "ENOSPC" });
+        });
+        const out = join(folder, name);
+        const sink = await createFileSink(out);
+        for (let i = 0; i < 4; i++) await sink.write(i * piece.length, piece);
+        expect(syncs).toHaveBeenCalledTimes(1);
+        if (fails) await expect(sink.commit()).rejects.toMatchObject({ code: "io", at: out });
+        else await sink.commit();
+        await sink.abort();
+        expect(existsSync(out)).toBe(!fails);
+      }
+    } finally {
+      syncs.mockRestore();
+    }
   });
 
   test("leaves nothing behind when it is aborted, and what stood there before stays", async () => {

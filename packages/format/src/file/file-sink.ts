@@ -33,6 +33,9 @@ export interface FileSinkOptions {
   readonly partial?: string;
 }
 
+/** Bytes between two requests to put on disk what was written. */
+const FLUSH_EVERY = 1 << 26;
+
 /** Opens a temporary file for `path`. Throws FormatError `io`. */
 export async function createFileSink(path: string, { mode = 0o444, partial }: FileSinkOptions = {}): Promise<FileSink> {
   const folder = dirname(path);
@@ -40,12 +43,14 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
   const flags = constants.O_RDWR | constants.O_CREAT | (partial ? 0 : constants.O_EXCL) | (constants.O_NOFOLLOW ?? 0);
   const handle = await attemptWrite(path, () => open(temporary, flags, 0o600));
   let settled = false;
+  const flush = flushBehind(handle);
   let { size } = await handle.stat();
   return {
     write: async (offset, bytes) => {
       assertRange(Number.MAX_SAFE_INTEGER, offset, bytes.length);
       await attemptWrite(path, () => writeAll(handle, offset, bytes));
       size = Math.max(size, offset + bytes.length);
+      flush.add(bytes.length);
     },
     read: async (offset, length) => {
       assertRange(size, offset, length);
@@ -61,6 +66,7 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
     },
     commit: () =>
       attemptWrite(path, async () => {
+        await flush.settle();
         await handle.sync();
         await handle.chmod(mode);
         await handle.close();
@@ -77,6 +83,31 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
       settled = true;
       await handle.close();
       await attemptWrite(path, () => unlink(temporary));
+    },
+  };
+}
+
+/**
+ * Puts what was written on disk while more is made. By itself the system begins after half a minute, and a commit would wait for
+ * gigabytes. It reports a failure once, so that one is kept for `settle`.
+ */
+function flushBehind(handle: FileHandle): { add(bytes: number): void; settle(): Promise<void> } {
+  let unflushed = 0;
+  let flushing: Promise<void> | undefined;
+  const failures: unknown[] = [];
+  const flush = async (): Promise<void> => {
+    unflushed = 0;
+    await handle.datasync().catch((cause: unknown) => failures.push(cause));
+    flushing = undefined;
+  };
+  return {
+    add: (bytes) => {
+      unflushed += bytes;
+      if (unflushed >= FLUSH_EVERY) flushing ??= flush();
+    },
+    settle: async () => {
+      await flushing;
+      if (failures.length > 0) throw failures[0];
     },
   };
 }
