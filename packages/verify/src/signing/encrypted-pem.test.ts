@@ -91,6 +91,15 @@ function encryptedBy(kdf: readonly number[], ...parameters: readonly Uint8Array[
   return writePem({ label: "ENCRYPTED PRIVATE KEY", der });
 }
 const integer = (...bytes: readonly number[]): Uint8Array => writeDer(DER.integer, Uint8Array.from(bytes));
+const scrypt = (...numbers: readonly number[]): string =>
+  encryptedBy(SCRYPT, salt(8), ...numbers.map((n) => integer(n)));
+/** HMAC by the last byte of its name, and parameters of so many bytes in place of none. */
+const prf = (last: number, ...parameters: readonly number[]): Uint8Array =>
+  writeDer(
+    DER.sequence,
+    writeDer(DER.oid, Uint8Array.of(0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, last)),
+    writeDer(DER.nothing, Uint8Array.from(parameters)),
+  );
 const salt = (size: number): Uint8Array => writeDer(DER.bytes, new Uint8Array(size));
 const PBKDF2 = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 12];
 const SCRYPT = [0x2b, 6, 1, 4, 1, 0xda, 0x47, 4, 11];
@@ -108,6 +117,7 @@ describe("an encrypted key file that is wrong", () => {
     ["another hash", changed(from([0x0d, 2, 9], [0x0d, 2, 2])), "key-kind"],
     ["the last byte cut off", changed((der) => der.slice(0, -1)), "key-form"],
     ["a byte too many", changed((der) => new Uint8Array([...der, 0])), "key-form"],
+    ["a first vector of 15 bytes", changed(from([0x04, 0x10], [0x04, 0x0f])), "key-form"],
     ["a length in a longer form than it needs", changed(from([0x04, 0x10], [0x04, 0x81, 0x10])), "key-form"],
     ["no bytes at all", writePem({ label: "ENCRYPTED PRIVATE KEY", der: Uint8Array.of(0x30, 0) }), "key-form"],
     ["no rounds", encryptedBy(PBKDF2, salt(8), integer(0)), "key-form"],
@@ -116,6 +126,21 @@ describe("an encrypted key file that is wrong", () => {
     ["rounds beyond any number", encryptedBy(PBKDF2, salt(8), integer(1, 0, 0, 0, 0, 0, 0, 0, 0)), "key-form"],
     ["a key of another length", encryptedBy(PBKDF2, salt(8), integer(8), integer(16)), "key-form"],
     ["a salt of 65 bytes", encryptedBy(PBKDF2, salt(65), integer(8)), "key-form"],
+    ["a salt of 64 bytes, but another's", encryptedBy(PBKDF2, salt(64), integer(1)), "key-password"],
+    ["no salt, and another's", encryptedBy(PBKDF2, salt(0), integer(1)), "key-password"],
+    ["its length told, and another's", encryptedBy(PBKDF2, salt(8), integer(1), integer(32)), "key-password"],
+    ["a hash told, and another's", encryptedBy(PBKDF2, salt(8), integer(1), prf(9)), "key-password"],
+    ["a hash with parameters", encryptedBy(PBKDF2, salt(8), integer(1), prf(9, 0)), "key-form"],
+    ["a hash that nobody takes", encryptedBy(PBKDF2, salt(8), integer(1), prf(8)), "key-kind"],
+    ["more behind its hash", encryptedBy(PBKDF2, salt(8), integer(1), prf(9), salt(1)), "key-form"],
+    ["scrypt of 16 passes, and another's", scrypt(2, 1, 16), "key-password"],
+    ["scrypt, its length told, and another's", scrypt(2, 1, 1, 32), "key-password"],
+    ["scrypt for a key of another length", scrypt(2, 1, 1, 16), "key-form"],
+    ["scrypt of one block", scrypt(1, 1, 1), "key-form"],
+    ["scrypt of no blocks", scrypt(0, 1, 1), "key-form"],
+    ["scrypt of blocks of nothing", scrypt(2, 0, 1), "key-form"],
+    ["scrypt of no passes", scrypt(2, 1, 0), "key-form"],
+    ["scrypt of three blocks", scrypt(3, 1, 1), "key-form"],
     ["scrypt of 2 GiB", encryptedBy(SCRYPT, salt(8), integer(1, 0, 0, 0), integer(1), integer(1)), "key-form"],
     ["scrypt of 2^37 bytes", encryptedBy(SCRYPT, salt(8), integer(64, 0), integer(1, 0, 0), integer(1)), "key-form"],
     ["scrypt of no power of two", encryptedBy(SCRYPT, salt(8), integer(64, 1), integer(8), integer(1)), "key-form"],

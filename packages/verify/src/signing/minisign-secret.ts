@@ -105,8 +105,9 @@ function scryptCost(time: bigint, memory: bigint): ScryptCost {
   const most = bounded ? operations / (r * 4n) : memory / (r * 128n);
   let blocks = 2n;
   while (blocks <= most / 2n && blocks <= MOST_BLOCKS) blocks *= 2n;
+  // One at the least: where time bounds nothing, there is more of it than blocks take.
   const passes = bounded ? 1n : operations / 4n / blocks / r;
-  if (blocks > MOST_BLOCKS || passes < 1n || passes > MOST_PASSES)
+  if (blocks > MOST_BLOCKS || passes > MOST_PASSES)
     return refuse("key-form", "the key file asks for more work or memory than a key is worth");
   return { N: Number(blocks), r: Number(r), p: Number(passes) };
 }

@@ -1,10 +1,10 @@
-import { createPrivateKey, createPublicKey } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { fromBase64, toBase64 } from "../signature/base64.ts";
 import { readPem, writePem } from "../signature/pem.ts";
 import { publicKeyPem, readPublicKey } from "../signature/public-key.ts";
 import { writeMinisignPublic, writeMinisignSecret } from "./minisign-secret.ts";
-import { generateKey, privateKeyPem, readPrivateKey } from "./private-key.ts";
+import { generateKey, privateKey, privateKeyPem, readPrivateKey } from "./private-key.ts";
 
 const p256 = generateKey("p256");
 const ed = generateKey("ed25519");
@@ -27,6 +27,27 @@ describe("a private key", () => {
   test("of P-256 is read as openssl's other tools write it", async () => {
     const sec1 = createPrivateKey(privateKeyPem(p256)).export({ type: "sec1", format: "pem" });
     expect(await readPrivateKey(String(sec1))).toEqual(p256);
+  });
+
+  test("of P-256 is read without its public half, which follows from it", async () => {
+    const head = "3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420";
+    const der = new Uint8Array([...Buffer.from(head, "hex"), ...p256.secret]);
+    expect(await readPrivateKey(writePem({ label: "PRIVATE KEY", der }))).toEqual(p256);
+  });
+
+  test("of Ed25519 has a name of its own where its file has none, the same each time", async () => {
+    const read = await readPrivateKey(privateKeyPem(ed));
+    const id = createHash("sha256").update(ed.public.point).digest().subarray(0, 8);
+    expect(read).toEqual({ kind: "ed25519", secret: ed.secret, public: { ...ed.public, id: new Uint8Array(id) } });
+    expect(ed.public.id).toHaveLength(8);
+    expect(generateKey("ed25519").public).not.toMatchObject({ id: ed.public.id });
+  });
+
+  test.each(["p256", "ed25519"] as const)("of %s is no secret of another length", (kind) => {
+    for (const length of [0, 31, 33])
+      expect(() => privateKey(kind, new Uint8Array(length).fill(1))).toThrow(
+        expect.objectContaining({ name: "SignatureError", code: "key-form", cause: expect.any(Error) }),
+      );
   });
 
   test("of minisign survives its file, with a password and without", async () => {
@@ -74,6 +95,8 @@ describe("a key file that is wrong", () => {
     ["a public key", publicKeyPem(p256.public), "key-kind"],
     ["an encrypted PEM of nothing", writePem({ label: "ENCRYPTED PRIVATE KEY", der: new Uint8Array(9) }), "key-form"],
     ["a byte too many", withDer(privateKeyPem(p256), (der) => new Uint8Array([...der, 0])), "key-kind"],
+    ["the label of another form", privateKeyPem(p256).replaceAll("PRIVATE", "EC PRIVATE"), "key-kind"],
+    ["a byte too few", withDer(privateKeyPem(ed), (der) => der.slice(0, -1)), "key-kind"],
     ["another curve", withDer(privateKeyPem(p256), (der) => der.map((b, i) => (i === 25 ? b ^ 1 : b))), "key-kind"],
     ["halves that do not match", withDer(privateKeyPem(p256), flipLast), "key-form"],
     [
