@@ -108,6 +108,32 @@ describe("a weights folder that was changed", () => {
     await expect(openWeights(folder)).rejects.toMatchObject({ name: "FormatError", code, at: join(folder, at) });
   });
 
+  test("is refused with a tensor less in weights.json than its fold has", async () => {
+    await writeWeights(folder, matricesOf());
+    const index = JSON.parse(await readFile(indexPath(), "utf8"));
+    index.tensors.pop();
+    await writeFile(indexPath(), JSON.stringify(index));
+    await expect(openWeights(folder)).rejects.toMatchObject({ name: "FormatError", code: "content", at: indexPath() });
+  });
+
+  test("is refused where a weight is another, by the tensor that it is in, once that is read", async () => {
+    await writeWeights(folder, matricesOf());
+    const path = join(folder, "weights.bin");
+    const bytes = await readFile(path);
+    bytes[0] = (bytes[0] ?? 0) ^ 1;
+    await writeFile(path, bytes);
+    const opened = await openWeights(folder);
+    const [first, second] = tensorPlan(opened.fold);
+    if (!first || !second) throw new Error("too few tensors");
+    expect(await spanFrom(opened, second)).toEqual(spanOf(second));
+    await expect(spanFrom(opened, first)).rejects.toMatchObject({
+      name: "FormatError",
+      code: "content",
+      at: first.name,
+    });
+    await opened.close();
+  });
+
   test("is refused with the reason of the parser behind it, where it is no JSON", async () => {
     await writeFile(indexPath(), "{");
     await expect(openWeights(folder)).rejects.toMatchObject({ code: "schema", cause: expect.any(SyntaxError) });

@@ -89,6 +89,42 @@ describe("writing a weights folder", () => {
     expect(await writeWeights(folder, matricesOf(), { source })).toMatchObject({ resumed: 2 });
   });
 
+  test("goes on with nothing but the same weights from the same source", async () => {
+    const weights = matricesOf();
+    const third = tensorPlan(weights.fold)[2]?.name ?? "";
+    const killed = () =>
+      writeWeights(folder, withSpan(third, lost), { source, saveEvery: 0 }).catch((error: unknown) => error);
+    for (const [from, given] of [
+      [{ ...weights, meta: { name: "another" } }, source],
+      [{ ...weights, fold: { ...weights.fold, context: 6 } }, source],
+      [{ ...weights, vocabulary: { ...weights.vocabulary, eos: [2] } }, source],
+      [{ ...weights, vocabulary: { ...weights.vocabulary, tokenizer: Uint8Array.of(0x7b, 0x7d) } }, source],
+      [{ ...weights, lexical: { windowBytes: 9, domains: [], fallback: { name: "", expert: 0 } } }, source],
+      [weights, sha256(Uint8Array.of(2))],
+    ] as const) {
+      await rm(folder, { recursive: true, force: true });
+      expect(await killed()).toBeInstanceOf(Error);
+      expect(await writeWeights(folder, from, { source: given })).toMatchObject({ resumed: 0 });
+    }
+    expect((await readdir(folder)).filter((name) => name.startsWith(".weights-"))).toHaveLength(2);
+    expect(await writeWeights(folder, weights, { source })).toMatchObject({ resumed: 2 });
+    expect((await readdir(folder)).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
+  test.each<[string, (bytes: Buffer) => Buffer, number]>([
+    ["cut off within its second tensor", (bytes) => bytes.subarray(0, 70), 1],
+    ["changed in its first tensor", (bytes) => bytes.fill(1, 0, 1), 1],
+    ["gone", () => Buffer.of(), 0],
+  ])("believes no file that was %s while nobody looked", async (_, damage, resumed) => {
+    const third = tensorPlan(matricesOf().fold)[2]?.name ?? "";
+    await expect(writeWeights(folder, withSpan(third, lost), { source, saveEvery: 0 })).rejects.toThrow("went down");
+    const part = join(folder, (await readdir(folder)).find((name) => name.endsWith(".part")) ?? "");
+    await writeFile(part, damage(await readFile(part)));
+    expect(await writeWeights(folder, matricesOf(), { source })).toMatchObject({ resumed });
+    const spans = tensorPlan(matricesOf().fold).map(spanOf);
+    expect(Buffer.compare(await readFile(join(folder, "weights.bin")), Buffer.concat(spans))).toBe(0);
+  });
+
   test("hands back the notes of all tensors, as JSON keeps them, and writes the report made of them", async () => {
     const names = tensorPlan(matricesOf().fold).map(({ name }) => name);
     const { notes } = await writeWeights(folder, matricesOf(), {
