@@ -5,17 +5,12 @@ import { join } from "node:path";
 import { build } from "esbuild";
 
 const here = join(import.meta.dirname, "..");
-const quantize = join(here, "..", "..", "packages", "quantize", "src");
 const dist = join(here, "dist");
 
 rmSync(dist, { recursive: true, force: true });
 const { metafile } = await build({
   absWorkingDir: here,
-  entryPoints: [
-    { in: "src/main.ts", out: "main" },
-    // Threads of Node, which load a file.
-    ...["quantize-worker", "checkpoint/hash-worker"].map((name) => ({ in: join(quantize, `${name}.ts`), out: name })),
-  ],
+  entryPoints: ["src/main.ts"],
   outdir: dist,
   bundle: true,
   splitting: true,

@@ -1,7 +1,8 @@
 /** One thread that quantizes, as its user sees it: tasks go in, and are done in order; the replies to each come out apart. */
 import type { Worker } from "node:worker_threads";
 import type { QuantizeReply, QuantizeRequest, QuantizeTask } from "./quantize-worker.ts";
-import { startWorker } from "./worker-module.ts";
+import { script } from "./quantize-worker-script.generated.ts";
+import { startWorker } from "./worker.ts";
 
 /** What is said of one task: pieces, then how it ended. */
 export type TaskReply = Exclude<QuantizeReply, { readonly kind: "nearly" }>;
@@ -31,7 +32,7 @@ export class QuantizeThread {
   /** `onFree` is called when it has nearly done what it was given: the next task then waits there, and no time is lost between the two. */
   constructor(onFree: (thread: QuantizeThread) => void) {
     this.onFree = onFree;
-    this.worker = startWorker("quantize-worker", { resourceLimits: LIMITS });
+    this.worker = startWorker(script, { resourceLimits: LIMITS });
     this.worker.on("message", (reply: QuantizeReply) => this.take(reply));
     this.worker.on("error", (cause: Error) => this.end(cause.message));
     this.worker.on("exit", () => this.end("it ended"));

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type PlannedTensor, tensorPlan, type WeightSource } from "@s7l/format";
@@ -7,10 +6,6 @@ import { removeCheckpoint, SHARDS, tinyCheckpoint } from "../test/tiny-checkpoin
 import { type Checkpoint, openCheckpoint } from "./checkpoint/checkpoint.ts";
 import { quantize } from "./quantize.ts";
 import { quantizeOnThreads } from "./quantize-threads.ts";
-import { workerModule } from "./worker-module.ts";
-
-/** Threads run what was built: without a build there is nothing for them to load. */
-const built = existsSync(workerModule("quantize-worker"));
 
 async function spanOf(weights: WeightSource, tensor: PlannedTensor): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
@@ -18,7 +13,7 @@ async function spanOf(weights: WeightSource, tensor: PlannedTensor): Promise<Uin
   return Buffer.concat(pieces);
 }
 
-describe.skipIf(!built)("quantizeOnThreads", () => {
+describe("quantizeOnThreads", () => {
   let folder = "";
   let checkpoint: Checkpoint;
 

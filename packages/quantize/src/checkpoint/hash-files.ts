@@ -1,9 +1,10 @@
 /** SHA-256 of many files at once, a thread each. */
 import type { Worker } from "node:worker_threads";
 import { FormatError } from "@s7l/format";
-import { startWorker } from "../worker-module.ts";
+import { startWorker } from "../worker.ts";
 import { hashFile } from "./hash-file.ts";
 import type { HashMessage } from "./hash-worker.ts";
+import { script } from "./hash-worker-script.generated.ts";
 import type { ListedFile } from "./listing.ts";
 
 export interface HashOptions {
@@ -45,7 +46,7 @@ export async function hashFiles(
     await drain((path) => hashFile(path, onBytes, signal));
     return digests;
   }
-  const workers = Array.from({ length: count }, () => startWorker("checkpoint/hash-worker"));
+  const workers = Array.from({ length: count }, () => startWorker(script));
   try {
     await Promise.all(workers.map((worker) => drain((path) => hashOn(worker, path, onBytes, signal))));
   } finally {
