@@ -1,4 +1,4 @@
-/** The shapes of the bench as Q8_0 models of llama.cpp, with random weights from a seed. */
+/** The shapes of the bench as models of llama.cpp, with random weights from a seed. */
 import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Shape } from "../../packages/runtime/bench/shapes.ts";
@@ -6,24 +6,29 @@ import { type Fill, type Tensor, type Value, writeGguf } from "./gguf.ts";
 
 const CONTEXT = 32_768;
 const BYTE_TOKENS = 256;
+/** What most of its tensors are. */
+const FILE_TYPES = { f32: 0, q8_0: 7 };
 const TOKEN_TYPES = { normal: 1, unknown: 2, control: 3, byte: 6 };
 
-/** Makes the file unless it is there; a run that dies halfway leaves none. */
-export function makeGguf(path: string, shape: Shape): void {
+/** Makes the file unless it is there, its matrices of one type; a run that dies halfway leaves none. */
+export function makeGguf(path: string, shape: Shape, type: Tensor["type"] = "q8_0"): void {
   if (existsSync(path)) return;
   mkdirSync(dirname(path), { recursive: true });
   const partial = `${path}.${process.pid}`;
-  writeGguf(partial, metadataOf(shape), tensorsOf(shape), randomFill(1));
+  writeGguf(partial, metadataOf(shape, type), tensorsOf(shape, type), randomFill(1));
   renameSync(partial, path);
 }
 
 /** The tensors of a Llama, or of a Mixtral, which llama.cpp runs as a Llama with experts. */
-export function tensorsOf({ vocab, hidden, layers, heads, kvHeads, ffn, experts }: Shape): readonly Tensor[] {
+function tensorsOf(
+  { vocab, hidden, layers, heads, kvHeads, ffn, experts }: Shape,
+  type: Tensor["type"],
+): readonly Tensor[] {
   const norm = (name: string): Tensor => ({ name: `${name}.weight`, shape: [hidden], type: "f32" });
   const matrix = (name: string, columns: number, ...rows: readonly number[]): Tensor => ({
     name: `${name}.weight`,
     shape: [columns, ...rows],
-    type: "q8_0",
+    type,
   });
   const layer = (i: number): readonly Tensor[] => [
     norm(`blk.${i}.attn_norm`),
@@ -53,7 +58,10 @@ export function tensorsOf({ vocab, hidden, layers, heads, kvHeads, ffn, experts 
   ];
 }
 
-function metadataOf({ vocab, hidden, layers, heads, kvHeads, ffn, experts }: Shape): ReadonlyMap<string, Value> {
+function metadataOf(
+  { vocab, hidden, layers, heads, kvHeads, ffn, experts }: Shape,
+  type: Tensor["type"],
+): ReadonlyMap<string, Value> {
   const u32 = (value: number): Value => ({ type: "u32", value });
   const f32 = (value: number): Value => ({ type: "f32", value });
   const string = (value: string): Value => ({ type: "string", value });
@@ -66,7 +74,7 @@ function metadataOf({ vocab, hidden, layers, heads, kvHeads, ffn, experts }: Sha
     ["general.architecture", string("llama")],
     ["general.name", string("random")],
     ["general.quantization_version", u32(2)],
-    ["general.file_type", u32(7)], // mostly Q8_0
+    ["general.file_type", u32(FILE_TYPES[type])],
     ["llama.vocab_size", u32(vocab)],
     ["llama.context_length", u32(CONTEXT)],
     ["llama.embedding_length", u32(hidden)],
