@@ -177,6 +177,11 @@ describe("a program", () => {
     without.delete(name);
     expect(findingOf(() => legalProgram(envelope, without))).toBe(`section-missing ${name}`);
   });
+
+  test.each(["FOLD", "VOCAB", "POLICY", "ROUTE", "TINDEX"] as const)("is refused with a number for %s", (name) => {
+    const changed = new Map(values).set(name, 5);
+    expect(findingOf(() => legalProgram(envelope, changed))).toBe(`schema ${name}`);
+  });
 });
 
 describe("a program's tensors", () => {
@@ -217,13 +222,15 @@ describe("a program's tensors", () => {
     });
     const { tensorCount, componentCount, leafCount } = envelope.header;
     expect(findingOf(() => plannedCounts(envelope, program))).toBe("nothing");
-    for (const [changed, at] of [
-      [counting({ tensorCount: tensorCount - 1 }), "header.tensorCount"],
-      [counting({ componentCount: componentCount + 1 }), "header.componentCount"],
-      [counting({ leafCount: leafCount + 1 }), "header.leafCount"],
-      [resized("TREE"), "TREE"],
-      [resized("DATA"), "DATA"],
-    ] as const)
+    for (const [changed, at, what] of [
+      [counting({ tensorCount: tensorCount - 1 }), "header.tensorCount", "tensors"],
+      [counting({ componentCount: componentCount + 1 }), "header.componentCount", "components"],
+      [counting({ leafCount: leafCount + 1 }), "header.leafCount", "leaves"],
+      [resized("TREE"), "TREE", "bytes"],
+      [resized("DATA"), "DATA", "bytes"],
+    ] as const) {
       expect(findingOf(() => plannedCounts(changed, program))).toBe(`header ${at}`);
+      expect(() => plannedCounts(changed, program)).toThrow(new RegExp(`^${at} says \\d+ ${what}; the fold has`));
+    }
   });
 });

@@ -100,7 +100,7 @@ export function requiredSections(table: ReadonlyMap<SectionName, SectionEntry>):
 export function sectionLimits(table: ReadonlyMap<SectionName, SectionEntry>, fileSize: number): void {
   for (const [name, { offset, size }] of table) {
     if (size < 1) refuse("limit", `section ${name} is empty`, name);
-    if (size > fileSize || offset > fileSize - size)
+    if (offset > fileSize - size)
       refuse("limit", `section ${name} (${size} bytes at ${offset}) passes the file's end`, name);
     if (size > SECTIONS[name].limit)
       refuse("limit", `section ${name} has ${size} bytes; ${SECTIONS[name].limit} are allowed`, name);

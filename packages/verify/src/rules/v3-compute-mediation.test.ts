@@ -48,6 +48,7 @@ describe("components", () => {
   test("are as many as the fold has", () => {
     expect(judge(less(comp))).toBe(`component COMP[${program.layout.components.length - 1}]`);
     expect(judge(more(comp))).toBe("component COMP");
+    expect(judge(5)).toBe("schema COMP");
   });
 
   test("have each tensor in its own one", () => {
@@ -77,6 +78,7 @@ describe("provenance", () => {
     expect(judge(prov)).toBe("nothing");
     expect(judge(less(prov))).toBe("provenance PROV");
     expect(judge(more(prov))).toBe("provenance PROV");
+    expect(judge(5)).toBe("schema PROV");
   });
 
   test("is of a method that gives the tensor's dtype", () => {
