@@ -16,10 +16,9 @@ export function dotBlock(q: usize, keys: usize, keyPad: i32, to: usize): void {
   dotKeys(q, keys + (<usize>keyPad << 5), keyPad, to + 64);
 }
 
-/** Sixteen scores: q · k for four groups of four slots. */
+/** Sixteen scores, a cache line of keys a step. */
 @inline
 function dotKeys(q: usize, keys: usize, keyPad: i32, to: usize): void {
-  const group = <usize>keyPad << 3;
   let a = i32x4.splat(0);
   let b = i32x4.splat(0);
   let c = i32x4.splat(0);
@@ -28,10 +27,10 @@ function dotKeys(q: usize, keys: usize, keyPad: i32, to: usize): void {
   do {
     const x = v128.load32_splat(q);
     a = i32x4.add(a, i32x4.dot_i16x8_s(x, v128.load(keys)));
-    b = i32x4.add(b, i32x4.dot_i16x8_s(x, v128.load(keys + group)));
-    c = i32x4.add(c, i32x4.dot_i16x8_s(x, v128.load(keys + 2 * group)));
-    d = i32x4.add(d, i32x4.dot_i16x8_s(x, v128.load(keys + 3 * group)));
-    keys += 16;
+    b = i32x4.add(b, i32x4.dot_i16x8_s(x, v128.load(keys, 16)));
+    c = i32x4.add(c, i32x4.dot_i16x8_s(x, v128.load(keys, 32)));
+    d = i32x4.add(d, i32x4.dot_i16x8_s(x, v128.load(keys, 48)));
+    keys += 64;
     q += 4;
   } while (q < end);
   v128.store(to, a);

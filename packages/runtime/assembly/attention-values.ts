@@ -53,22 +53,21 @@ export function roundWeights(p: usize, to: usize, s: i32): void {
 
 /** sums += (Σ weights · values) · 2^s over one block: 32 · 2^14 · 127 = 2^26 fits in a lane. */
 export function addValues(sums: usize, weights: usize, values: usize, valuePad: i32, s: i32): void {
-  const stride = <usize>valuePad << 1;
   let d = 0;
   for (; d + 16 <= valuePad; d += 16) {
     let a = i32x4.splat(0);
     let b = i32x4.splat(0);
     let c = i32x4.splat(0);
     let e = i32x4.splat(0);
-    let v = values + (<usize>d << 1);
+    let v = values + (<usize>d << 5);
     let j: usize = 0;
     do {
       const w = v128.load32_splat(weights + j);
       a = i32x4.add(a, i32x4.dot_i16x8_s(w, v128.load8x8_s(v)));
       b = i32x4.add(b, i32x4.dot_i16x8_s(w, v128.load8x8_s(v, 8)));
-      c = i32x4.add(c, i32x4.dot_i16x8_s(w, v128.load8x8_s(v, 16)));
-      e = i32x4.add(e, i32x4.dot_i16x8_s(w, v128.load8x8_s(v, 24)));
-      v += stride;
+      c = i32x4.add(c, i32x4.dot_i16x8_s(w, v128.load8x8_s(v, 256)));
+      e = i32x4.add(e, i32x4.dot_i16x8_s(w, v128.load8x8_s(v, 264)));
+      v += 16;
       j += 4;
     } while (j < 64);
     const to = sums + (<usize>d << 3);
@@ -80,13 +79,13 @@ export function addValues(sums: usize, weights: usize, values: usize, valuePad: 
   for (; d < valuePad; d += 8) {
     let a = i32x4.splat(0);
     let b = i32x4.splat(0);
-    let v = values + (<usize>d << 1);
+    let v = values + (<usize>d << 5);
     let j: usize = 0;
     do {
       const w = v128.load32_splat(weights + j);
       a = i32x4.add(a, i32x4.dot_i16x8_s(w, v128.load8x8_s(v)));
       b = i32x4.add(b, i32x4.dot_i16x8_s(w, v128.load8x8_s(v, 8)));
-      v += stride;
+      v += 16;
       j += 4;
     } while (j < 64);
     const to = sums + (<usize>d << 3);

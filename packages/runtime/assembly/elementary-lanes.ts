@@ -7,10 +7,12 @@ function mul16(a: v128, b: v128): v128 {
   return i32x4.dot_i16x8_s(a, b);
 }
 
-/** One step of a shift to the right by `n` places, a number a lane: the bit `b` of n. */
+/** 2^k of lanes 0 <= k <= 15. */
 @inline
-function step(x: v128, n: v128, b: i32): v128 {
-  return v128.bitselect(i32x4.shr_u(x, 1 << b), x, i32x4.shr_s(i32x4.shl(n, 31 - b), 31));
+function powerOfTwo(k: v128): v128 {
+  // A byte each for k and for k - 8 where that is not negative; 8 to 15 find a zero.
+  const index = v128.xor(v128.or(k, i32x4.shl(k, 8)), i32x4.splat(0x08080800));
+  return i8x16.swizzle(i8x16(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0), index);
 }
 
 /** 2^-y for y >= 0 in Q16 (as unsigned), as Q24; 0 below 2^-24. */
@@ -26,13 +28,9 @@ export function exp2Lanes(y: v128): v128 {
   p = i32x4.shr_s(i32x4.add(mul16(f, i32x4.add(p, i32x4.splat(7912))), half), 15);
   // The last factor reaches 2^15.
   p = i32x4.shr_s(i32x4.add(i32x4.mul(f, i32x4.add(p, i32x4.splat(22709))), half), 15);
-  let m = i32x4.shl(i32x4.add(p, i32x4.splat(32768)), 9);
-  m = step(m, n, 0);
-  m = step(m, n, 1);
-  m = step(m, n, 2);
-  m = step(m, n, 3);
-  m = step(m, n, 4);
-  return v128.andnot(m, i32x4.gt_s(n, i32x4.splat(24)));
+  // (p + 2^15) · 2^(9 - n): a lane has no shift of its own, but a factor; where n passes 9 it is 2^16 too large.
+  const q = i32x4.mul(i32x4.add(p, i32x4.splat(32768)), powerOfTwo(v128.and(i32x4.sub(i32x4.splat(9), n), i32x4.splat(15))));
+  return v128.bitselect(i32x4.shr_u(q, 16), q, i32x4.gt_s(n, i32x4.splat(9)));
 }
 
 /** floor(2^39 / x) for 2^24 <= x <= 2^25. */

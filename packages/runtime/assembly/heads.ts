@@ -6,9 +6,9 @@
  * rotation), interleaved, ropeOffset, slopes, sinks, qNorm, kNorm, rotated }: slopes i32 Q24 and sinks i32 Q16 a head or 0;
  * rotated: dims of a key that come from the shared row of latent attention, else 0.
  *
- * A cache page holds PAGE slots of every key-value head, each head on its own:
- *   keys    i16 [PAGE/4][keyPad/2][4 slots][2]   pairs of dims of four slots side by side, for one dot product each
- *   values  i8  [PAGE/2][valuePad][2 slots]      pairs of slots side by side
+ * A cache page holds PAGE slots of every key-value head, each head on its own, in the order in which attention reads it:
+ *   keys    i16 [PAGE/16][keyPad/2][16 slots][2]             pairs of dims of sixteen slots side by side: a cache line a step
+ *   values  i8  [PAGE/32][valuePad/8][16 pairs][8][2 slots]  pairs of slots side by side, eight dims of a block at a time
  *   keyExponents, valueMagnitudes, valueExponents   i32 [PAGE] each; a zero value has magnitude 0, exponent NOTHING
  * keyPad and valuePad are the sizes rounded up to 8; what lies beyond the size is zero.
  */
@@ -135,10 +135,10 @@ export function appendKeys(
     const slot = first + t;
     const page = pageOf(table, slot, h, bytes);
     const at = slot & (PAGE - 1);
-    let to = page + (<usize>((at >> 2) * padded) << 3) + (<usize>(at & 3) << 2);
+    let to = page + (<usize>((at >> 4) * padded) << 5) + (<usize>(at & 15) << 2);
     for (let d: usize = 0; d < <usize>padded << 1; d += 4) {
       store<i32>(to, load<i32>(q + d));
-      to += 16;
+      to += 64;
     }
     const exponents = page + <usize>PAGE * <usize>(2 * padded + pad8(field(attention, 3)));
     store<i32>(exponents + (<usize>at << 2), headExponent + s);
@@ -164,6 +164,12 @@ function copyTail(x: usize, n: i32, tail: usize, m: i32): i32 {
   return orRow(x, pad8(n + m));
 }
 
+/** Bytes from a slot's first dim to its d-th. */
+@inline
+function valueStep(d: i32): usize {
+  return (<usize>(d >> 3) << 8) + (<usize>(d & 7) << 1);
+}
+
 /** Puts the values of all heads into slots first + token, as int8 by their own largest element. */
 export function appendValues(
   attention: usize,
@@ -187,11 +193,11 @@ export function appendValues(
     const slot = first + t;
     const page = pageOf(table, slot, h, bytes) + (<usize>(PAGE * keyPad) << 1);
     const at = slot & (PAGE - 1);
-    const to = page + <usize>((at >> 1) * padded * 2 + (at & 1));
+    const to = page + (<usize>((at >> 5) * padded) << 5) + <usize>((at & 30) << 3) + <usize>(at & 1);
     const magnitudes = page + <usize>PAGE * <usize>(padded + 4) + (<usize>at << 2);
     const exponents = magnitudes + <usize>PAGE * 4;
     if (bits == 0) {
-      for (let d = 0; d < padded; d++) store<i8>(to + (<usize>d << 1), 0);
+      for (let d = 0; d < padded; d++) store<i8>(to + valueStep(d), 0);
       store<i32>(magnitudes, 0);
       store<i32>(exponents, NOTHING);
       continue;
@@ -202,7 +208,7 @@ export function appendValues(
     const inverse = (<i64>127 << 40) / <i64>magnitude;
     for (let d = 0; d < padded; d++) {
       const m = <i64>load<i32>(scratch + (<usize>d << 2));
-      store<i8>(to + (<usize>d << 1), <i8>((m * inverse + (<i64>1 << 39)) >> 40));
+      store<i8>(to + valueStep(d), <i8>((m * inverse + (<i64>1 << 39)) >> 40));
     }
     store<i32>(magnitudes, magnitude);
     store<i32>(exponents, load<i32>(head(rows, t)) + bits - 24);

@@ -90,4 +90,13 @@ describe("attention over a cache equals the definition", () => {
       expect(actual).toEqual(expected);
     }
   });
+
+  // Scores that differ by less than one and by more than 25: powers of every size that is not zero.
+  test.each([-21, -19, -18, -17, -16, -15])("with weights of every size, scale 2^%i", async (exponent) => {
+    for (let seed = 0; seed < 6; seed++) {
+      const scale = { significand: 24_204_406, exponent };
+      const { expected, actual } = await both({ keySize: 24, sizes: [-90_000, 90_000], spread: 0, scale }, seed);
+      expect(actual).toEqual(expected);
+    }
+  });
 });

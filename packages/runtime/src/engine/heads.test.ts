@@ -80,13 +80,16 @@ describe("every edge of rounding gives what the definition gives", () => {
       const page = heap.i32[table / 4 + Math.floor(slot / PAGE)] ?? 0;
       const at = slot % PAGE;
       const view = new DataView(heap.memory.buffer, page, bytes);
-      const group = Math.floor(at / 4) * SIZE * 8 + (at % 4) * 4;
+      // Keys: pairs of dims of 16 slots; values: pairs of slots of 32, eight dims at a time.
+      const group = Math.floor(at / 16) * SIZE * 32 + (at % 16) * 4;
       const key = Int16Array.from({ length: SIZE }, (_, d) =>
-        view.getInt16(group + Math.floor(d / 2) * 16 + (d % 2) * 2, true),
+        view.getInt16(group + Math.floor(d / 2) * 64 + (d % 2) * 2, true),
       );
       const values = PAGE * SIZE * 2;
-      const pair = values + Math.floor(at / 2) * SIZE * 2 + (at % 2);
-      const value = Int8Array.from({ length: SIZE }, (_, d) => view.getInt8(pair + d * 2));
+      const pair = values + Math.floor(at / 32) * SIZE * 32 + Math.floor((at % 32) / 2) * 16 + (at % 2);
+      const value = Int8Array.from({ length: SIZE }, (_, d) =>
+        view.getInt8(pair + Math.floor(d / 8) * 256 + (d % 8) * 2),
+      );
       const words = PAGE * SIZE * 3;
       const word = (array: number): number => view.getInt32(words + array * PAGE * 4 + at * 4, true);
       const expectedKey = cacheKey(block);

@@ -115,8 +115,16 @@ export interface Kernels {
   readonly spread: Kernel<[to: number, from: number, rows: number, columns: number, stride: number]>;
 }
 
-/** Bytes of a workspace (setWorkspace) for so many tokens a chunk, 128 at most, of matrices so wide: an i32 a token, and rows. */
-export const workspaceBytes = (tokens: number, columns: number): number => 512 + 2 * Math.max(4, tokens) * columns;
+/** Columns that assembly/linear-seven.ts combines at once, at most. */
+const SEVEN_COLUMNS = 1024;
+
+/** Bytes of a workspace (setWorkspace) for so many tokens a chunk, 128 at most, of matrices so wide, a multiple of 16. */
+export function workspaceBytes(tokens: number, columns: number): number {
+  const eight = Math.ceil(tokens / 8) * 8;
+  const widened = 2 * Math.max(4, tokens) * columns;
+  const combined = 32 * eight + 7 * 128 + (7 * 8 + 3.5 * eight) * Math.min(columns, SEVEN_COLUMNS);
+  return 512 + Math.max(widened, combined);
+}
 
 const NAMES: readonly (keyof Kernels)[] = [
   "setParts",

@@ -93,7 +93,7 @@ async function both(engine: "simd" | "relaxed", rows: number, columns: number, t
 const exact = await hasExactRelaxed();
 
 describe.each(["simd", "relaxed"] as const)("products by the %s kernels equal the definition", (engine) => {
-  // Tiles are four rows by two tokens; rows of more than 512 columns are read from four quarters; sums of 4,500 may pass 32 bits.
+  // Tiles are four rows by two tokens, or from 16 tokens of 384 columns on sixteen by eight, 1024 columns at a time; rows of more than 512 columns are read from four quarters; sums of 4,500 may pass 32 bits.
   test.skipIf(engine === "relaxed" && !exact).each([
     [1, 1, 1, 0],
     [3, 16, 3, 2],
@@ -108,6 +108,10 @@ describe.each(["simd", "relaxed"] as const)("products by the %s kernels equal th
     [9, 4500, 1, 4],
     [19, 4500, 10, 6],
     [300, 33, 64, 148],
+    [64, 384, 16, 32],
+    [37, 400, 19, 16],
+    [51, 1100, 29, 32],
+    [16, 2048, 24, 0],
   ])("%i rows of %i columns, %i tokens, shared at row %i", async (rows, columns, tokens, split) => {
     const { actual, expected, guard } = await both(engine, rows, columns, tokens, split);
     expect(actual).toEqual(expected);

@@ -41,7 +41,8 @@ export function readPage(page: Uint8Array, shape: LayerShape, state: LayerState,
     }
     // The exponent of a zero key means nothing, and engines differ in it.
     state.keyExponents[i] = any === 0 ? 0 : view.getInt32(numbers, true);
-    for (let d = 0; d < shape.valueSize; d++) state.values[i * shape.valueSize + d] = view.getInt8(value + 2 * d);
+    for (let d = 0; d < shape.valueSize; d++)
+      state.values[i * shape.valueSize + d] = view.getInt8(value + valueStep(d));
     const magnitude = view.getInt32(numbers + 4 * PAGE_SLOTS, true);
     state.magnitudes[i] = magnitude;
     state.valueExponents[i] = magnitude === 0 ? 0 : view.getInt32(numbers + 8 * PAGE_SLOTS, true);
@@ -57,7 +58,8 @@ export function writePage(page: Uint8Array, shape: LayerShape, state: LayerState
     for (let d = 0; d < shape.keySize; d++)
       view.setInt16(key + keyStep(d), state.keys[i * shape.keySize + d] ?? 0, true);
     view.setInt32(numbers, state.keyExponents[i] ?? 0, true);
-    for (let d = 0; d < shape.valueSize; d++) view.setInt8(value + 2 * d, state.values[i * shape.valueSize + d] ?? 0);
+    for (let d = 0; d < shape.valueSize; d++)
+      view.setInt8(value + valueStep(d), state.values[i * shape.valueSize + d] ?? 0);
     const magnitude = state.magnitudes[i] ?? 0;
     view.setInt32(numbers + 4 * PAGE_SLOTS, magnitude, true);
     view.setInt32(numbers + 8 * PAGE_SLOTS, magnitude === 0 ? NOTHING : (state.valueExponents[i] ?? 0), true);
@@ -76,14 +78,16 @@ function open(page: Uint8Array, { kvHeads, keySize, valueSize }: LayerShape, slo
     const start = head * headBytes;
     return {
       i: head * slots + slot,
-      key: start + (at >> 2) * keyPad * 8 + (at & 3) * 4,
-      value: start + PAGE_SLOTS * 2 * keyPad + (at >> 1) * valuePad * 2 + (at & 1),
+      key: start + (at >> 4) * keyPad * 32 + (at & 15) * 4,
+      value: start + PAGE_SLOTS * 2 * keyPad + (at >> 5) * valuePad * 32 + (at & 30) * 8 + (at & 1),
       numbers: start + PAGE_SLOTS * (2 * keyPad + valuePad) + at * 4,
     };
   });
   return { view: new DataView(page.buffer, page.byteOffset, page.byteLength), places };
 }
 
-/** Pairs of dims of four slots lie side by side. */
-const keyStep = (d: number): number => (d >> 1) * 16 + (d & 1) * 2;
+/** Pairs of dims of sixteen slots lie side by side. */
+const keyStep = (d: number): number => (d >> 1) * 64 + (d & 1) * 2;
+/** Eight dims of sixteen pairs of slots lie side by side. */
+const valueStep = (d: number): number => (d >> 3) * 256 + (d & 7) * 2;
 const pad8 = (n: number): number => Math.ceil(n / 8) * 8;

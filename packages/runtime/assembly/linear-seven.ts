@@ -1,0 +1,190 @@
+/**
+ * Many tokens by a matrix with seven products where the definition has eight: V. Strassen, "Gaussian elimination is not optimal" (1969).
+ *
+ * Sixteen rows A by eight tokens B are blocks of two by two, halved by rows, tokens and columns, and
+ *   m1 = (a11 + a22)(b11 + b22)   m2 = (a21 + a22) b11   m3 = a11 (b12 - b22)   m4 = a22 (b21 - b11)
+ *   m5 = (a11 + a12) b22   m6 = (a21 - a11)(b11 + b12)   m7 = (a12 - a22)(b21 + b22)
+ *   c11 = m1 + m4 - m5 + m7   c12 = m3 + m5   c21 = m2 + m4   c22 = m1 - m2 + m3 + m6
+ * In floats that loses digits. In integers it loses nothing: sums of two weights or two activations fit in 16 bits, and what is added up
+ * wraps modulo 2^32 on the way to a result that fits.
+ *
+ * Columns are taken a block at a time, so that combined rows stay near the first-level cache and combined activations in the second;
+ * between blocks the sums lie in the result's own rows. How rows and tokens are combined: linear-combined.ts.
+ */
+import { COMBINED, combineRows, combineTokens } from "./linear-combined";
+import { address, field, row } from "./memory";
+import { addOr, shiftOf } from "./product";
+import { halfOf, mulShift4, orLanes } from "./vector";
+
+/** Columns of a block, at most: SEVEN_COLUMNS of engine/kernels.ts. */
+const BLOCK: i32 = 1024;
+/** Rows and tokens of a tile. */
+export const SEVEN_ROWS: i32 = 16;
+export const SEVEN_TOKENS: i32 = 8;
+/** Bytes of a token's state, { or v128, shift i32 }: STATE of engine/kernels.ts. */
+const STATE: usize = 32;
+/** Bytes of a product of eight rows by four tokens, v128 [4 tokens][2]. */
+const PRODUCT: usize = 128;
+
+/** Where the states of tokens lie, and the seven products of a tile. */
+let states: usize = 0;
+let products: usize = 0;
+
+/** Whether so many tokens and columns repay what combining them costs. */
+@inline
+export function worthSeven(tokens: i32, columns: i32): bool {
+  return tokens >= 16 && columns >= 384;
+}
+
+/**
+ * Rows [from, to), a multiple of SEVEN_ROWS, of tokens whose sums fit in 32 bits. `workspace`: a state for each token, seven products,
+ * then the combined rows and tokens.
+ */
+export function multiplySeven(
+  map: usize,
+  xs: usize,
+  t: i32,
+  tokens: i32,
+  y: usize,
+  from: i32,
+  to: i32,
+  workspace: usize,
+): void {
+  const columns = (field(map, 7) + 15) & ~15;
+  const stride = <usize>field(map, 1);
+  const blocks = (columns + BLOCK - 1) / BLOCK;
+  const width = ((columns + blocks - 1) / blocks + 15) & ~15;
+  states = workspace;
+  products = states + <usize>((tokens + 7) & ~7) * STATE;
+  const rows = products + COMBINED * PRODUCT;
+  const activations = rows + COMBINED * 8 * <usize>width;
+  openTokens(map, xs, t, tokens);
+  for (let k = 0; k < columns; k += width) {
+    const block = min(width, columns - k);
+    const group = COMBINED * 4 * <usize>block; // bytes of eight combined tokens
+    for (let i = 0; i < tokens; i += 8) combineTokens(xs, t, i, tokens, k, block, activations + <usize>(i >> 3) * group);
+    const w = address(map, 0) + <usize>k;
+    const share = (<usize>block << 3) / <usize>tokens;
+    for (let r = from; r < to; r += 16) {
+      combineRows(w + <usize>r * stride, stride, block, rows);
+      const next = r + 16 < to ? w + <usize>(r + 16) * stride : 0;
+      let x = activations;
+      for (let i = 0; i < tokens; i += 8) {
+        // Meanwhile the next rows come from memory, a share with every eight tokens.
+        if (next != 0) touch(next + ((<usize>i * share) >> 3), share, stride);
+        multiplyTile(rows, x, block);
+        finishTile(map, y, r, t, i, tokens, k == 0, k + block == columns);
+        x += group;
+      }
+    }
+  }
+  for (let i = 0; i < tokens; i++) addOr(t + i, orLanes(v128.load(states + <usize>i * STATE)));
+}
+
+function openTokens(map: usize, xs: usize, t: i32, tokens: i32): void {
+  for (let i = 0; i < tokens; i++) {
+    const state = states + <usize>i * STATE;
+    v128.store(state, i32x4.splat(0));
+    store<i32>(state, shiftOf(map, xs, t + i), 16);
+  }
+}
+
+/** What {@link touch} read, kept so that no compiler may leave the reads out. */
+let touched: i32 = 0;
+
+/** Reads a byte of every cache line of a share of sixteen rows: the only prefetch that WebAssembly has. */
+@inline
+function touch(at: usize, share: usize, stride: usize): void {
+  let bytes = touched;
+  for (let r = 0; r < 16; r++) {
+    for (let line = at; line < at + share; line += 64) bytes ^= load<u8>(line);
+    at += stride;
+  }
+  touched = bytes;
+}
+
+/**
+ * The seven products of a tile: eight accumulators of four rows each for a token, which is broadcast two columns at a time. One step a
+ * turn, as Node 20 moves all loads of a body to its front, and spills with two.
+ */
+function multiplyTile(rows: usize, x: usize, block: i32): void {
+  const bytes = <usize>block << 3; // of eight combined rows
+  let w = rows;
+  let to = products;
+  for (const last = to + COMBINED * PRODUCT; to < last; to += PRODUCT) {
+    let a0 = i32x4.splat(0);
+    let a1 = i32x4.splat(0);
+    let b0 = i32x4.splat(0);
+    let b1 = i32x4.splat(0);
+    let c0 = i32x4.splat(0);
+    let c1 = i32x4.splat(0);
+    let d0 = i32x4.splat(0);
+    let d1 = i32x4.splat(0);
+    for (const end = w + bytes; w < end; w += 32) {
+      const w0 = v128.load(w);
+      const w1 = v128.load(w, 16);
+      let v = v128.load32_splat(x);
+      a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, v));
+      a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, v));
+      v = v128.load32_splat(x, 4);
+      b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, v));
+      b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, v));
+      v = v128.load32_splat(x, 8);
+      c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, v));
+      c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, v));
+      v = v128.load32_splat(x, 12);
+      d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, v));
+      d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, v));
+      x += 16;
+    }
+    v128.store(to, a0);
+    v128.store(to, a1, 16);
+    v128.store(to, b0, 32);
+    v128.store(to, b1, 48);
+    v128.store(to, c0, 64);
+    v128.store(to, c1, 80);
+    v128.store(to, d0, 96);
+    v128.store(to, d1, 112);
+  }
+}
+
+/** Joins the products of a tile to the sums of its eight tokens, rows [r, r + 16), and ends these with the last block. */
+function finishTile(map: usize, y: usize, r: i32, t: i32, i: i32, tokens: i32, first: bool, last: bool): void {
+  const at = <usize>r << 2;
+  const multipliers = address(map, 3) + at;
+  for (let j: i32 = 0; j < 4 && i + j < tokens; j++) {
+    const out = row(y, t + i + j, 4) + at;
+    const state = states + <usize>(i + j) * STATE;
+    // Four tokens on; where there is none, its results go nowhere.
+    const both = i + j + 4 < tokens;
+    const beside = row(y, t + i + j + 4, 4) + at;
+    for (let g: usize = 0; g < 32; g += 16) {
+      const m = products + (<usize>j << 5) + g;
+      const m1 = v128.load(m);
+      const m2 = v128.load(m, 128);
+      const m3 = v128.load(m, 256);
+      const m4 = v128.load(m, 384);
+      const m5 = v128.load(m, 512);
+      const c11 = i32x4.add(i32x4.sub(i32x4.add(m1, m4), m5), v128.load(m, 768));
+      deliver(out + g, c11, state, multipliers + g, first, last);
+      deliver(out + g + 32, i32x4.add(m2, m4), state, multipliers + g + 32, first, last);
+      if (!both) continue;
+      const c22 = i32x4.add(i32x4.add(i32x4.sub(m1, m2), m3), v128.load(m, 640));
+      deliver(beside + g, i32x4.add(m3, m5), state + 4 * STATE, multipliers + g, first, last);
+      deliver(beside + g + 32, c22, state + 4 * STATE, multipliers + g + 32, first, last);
+    }
+  }
+}
+
+/** Four rows' results of one token. */
+@inline
+function deliver(out: usize, sums: v128, state: usize, multipliers: usize, first: bool, last: bool): void {
+  let v = sums;
+  if (!first) v = i32x4.add(v, v128.load(out));
+  if (last) {
+    const s = load<i32>(state, 16);
+    v = mulShift4(v, v128.load(multipliers), halfOf(s), s);
+    v128.store(state, v128.or(v128.load(state), i32x4.abs(v)));
+  }
+  v128.store(out, v);
+}
