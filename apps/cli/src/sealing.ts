@@ -3,16 +3,18 @@
  * one place where pack, verify and runtime meet.
  */
 import { existsSync } from "node:fs";
-import { stat } from "node:fs/promises";
-import type { ByteSource, WeightSource } from "@s7l/format";
+import { open, stat } from "node:fs/promises";
+import { type ByteSource, equalBytes, MAGIC, type WeightSource } from "@s7l/format";
 import type { GoldenCallback, Prompts, Seal } from "@s7l/pack";
 import { type FinishOptions, mergeShards, sealFile } from "@s7l/pack/file";
 import { goldenPrompts, replayGolden } from "@s7l/runtime";
-import { type Verification, verify } from "@s7l/verify";
+import type { Verification } from "@s7l/verify";
+import { verifyOnThreads } from "@s7l/verify/threads";
 import { CliError } from "./errors.ts";
+import { threadsToVerify } from "./threads.ts";
 import type { Context } from "./verb.ts";
 
-type Watch = Pick<Context<unknown>, "progress" | "signal">;
+type Watch = Pick<Context<unknown>, "progress" | "signal"> & Pick<SealSettings, "threads">;
 
 /** A sealed file, and what verifying it said, where that was asked for. */
 export interface SealedFile extends Seal {
@@ -22,7 +24,7 @@ export interface SealedFile extends Seal {
 }
 
 /** How weights become a file. */
-export interface SealSettings extends Watch, Pick<Context<unknown>, "report"> {
+export interface SealSettings extends Pick<Context<unknown>, "progress" | "signal" | "report"> {
   /** Verifies the finished artifact by every rule, golden prompts included, before it gets its name. */
   readonly check: boolean;
   /** What progress calls it. */
@@ -31,6 +33,8 @@ export interface SealSettings extends Watch, Pick<Context<unknown>, "report"> {
   readonly source?: Uint8Array;
   /** Tensors in flight. */
   readonly concurrency?: number;
+  /** Threads that verify. Default: as many as the artifact is worth. */
+  readonly threads?: number | undefined;
   /** Milliseconds between two notes of what is finished. */
   readonly saveEvery?: number | undefined;
   /** The last thing before the artifact gets its name; what it throws refuses it. */
@@ -42,7 +46,7 @@ export interface SealSettings extends Watch, Pick<Context<unknown>, "report"> {
  * from which the next one goes on.
  */
 export async function sealArtifact(weights: WeightSource, out: string, settings: SealSettings): Promise<SealedFile> {
-  if (await isFolder(out)) throw new CliError("io", `${out} is a folder; give the name of a file`, out);
+  await assertReplaceable(out);
   const { progress, step, signal, source, concurrency, saveEvery } = settings;
   const { finish, ending } = ends(weights, settings);
   try {
@@ -67,7 +71,7 @@ export async function sealArtifact(weights: WeightSource, out: string, settings:
 
 /** Merges the parts in `out`.parts into `out`. */
 export async function mergeArtifact(weights: WeightSource, out: string, settings: SealSettings): Promise<SealedFile> {
-  if (await isFolder(out)) throw new CliError("io", `${out} is a folder; give the name of a file`, out);
+  await assertReplaceable(out);
   const { progress, step, signal, source } = settings;
   const { finish, ending } = ends(weights, settings);
   try {
@@ -84,15 +88,15 @@ export async function mergeArtifact(weights: WeightSource, out: string, settings
 }
 
 /** The end of a seal: goldens from the runtime, and the check before the name. */
-function ends(weights: WeightSource, { progress, signal, check, assertUnchanged }: SealSettings) {
+function ends(weights: WeightSource, { progress, signal, threads, check, assertUnchanged }: SealSettings) {
   const prompts = goldenPrompts(weights);
   const verifications: Verification[] = [];
   const ending: FinishOptions & { readonly prompts: Prompts } = {
     prompts,
-    golden: goldenOf({ progress, signal }),
+    golden: goldenOf({ progress, signal, threads }),
     accept: async (artifact) => {
       if (check) {
-        const verification = await verifyWhole(artifact, { progress, signal });
+        const verification = await verifyWhole(artifact, { progress, signal, threads });
         if (!verification.ok)
           throw new CliError("refused", `what was sealed does not verify: ${brokenRule(verification)}`);
         verifications.push(verification);
@@ -110,8 +114,9 @@ function ends(weights: WeightSource, { progress, signal, check, assertUnchanged 
 }
 
 /** Every rule, with the golden prompts replayed. */
-export function verifyWhole(source: ByteSource, { progress, signal }: Watch): Promise<Verification> {
-  return verify(source, {
+export function verifyWhole(source: ByteSource, { progress, signal, threads }: Watch): Promise<Verification> {
+  return verifyOnThreads(source, {
+    threads: threadsToVerify(source.size, threads),
     replay: (artifact, prompts) => replayGolden(artifact, prompts, { signal }),
     onProgress: ({ chunks, total }) => progress.show("verify", chunks, total, "chunks"),
     signal,
@@ -119,10 +124,11 @@ export function verifyWhole(source: ByteSource, { progress, signal }: Watch): Pr
 }
 
 /** The draft is verified before it runs, like any artifact; that its digests are still zero (V6) is what a draft is. */
-function goldenOf({ progress, signal }: Watch): GoldenCallback {
+function goldenOf({ progress, signal, threads }: Watch): GoldenCallback {
   return async (draft, prompts) => {
     let digests: readonly Uint8Array[] | undefined;
-    const verification = await verify(draft, {
+    const verification = await verifyOnThreads(draft, {
+      threads: threadsToVerify(draft.size, threads),
       replay: async (artifact) => {
         digests = await replayGolden(artifact, prompts, { signal });
         return digests;
@@ -155,10 +161,20 @@ export function interruptible(weights: WeightSource, signal: AbortSignal): Weigh
   };
 }
 
-async function isFolder(path: string): Promise<boolean> {
+/** What may stand under the name of an artifact to be: nothing, or an artifact. Anything else is somebody's, and is not lost to a slip. */
+async function assertReplaceable(out: string): Promise<void> {
+  const found = await stat(out).catch(() => undefined);
+  if (found?.isDirectory()) throw new CliError("io", `${out} is a folder; give the name of a file`, out);
+  if (found?.isFile() && !(await isArtifact(out)))
+    throw new CliError("io", `${out} is there already and is no artifact; remove it, or give another name`, out);
+}
+
+async function isArtifact(path: string): Promise<boolean> {
+  const handle = await open(path, "r");
   try {
-    return (await stat(path)).isDirectory();
-  } catch {
-    return false;
+    const { buffer } = await handle.read(new Uint8Array(MAGIC.length), 0, MAGIC.length, 0);
+    return equalBytes(buffer, MAGIC);
+  } finally {
+    await handle.close();
   }
 }

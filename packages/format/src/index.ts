@@ -73,7 +73,7 @@ export {
   writeHeader,
 } from "./header.ts";
 export { builtin } from "./host.ts";
-export { nestsDeeper } from "./json-nesting.ts";
+export { type ParsedJson, parseJson } from "./json.ts";
 export { workInLanes } from "./lanes.ts";
 export {
   alignUp,
@@ -131,6 +131,7 @@ export {
   memorySource,
   readInto,
   type SharedBytes,
+  storeSource,
 } from "./source.ts";
 export { type SpanLayout, spanLayout } from "./span.ts";
 export { provenanceListSchema, type TensorRecord, tensorIndexSchema, tensorRecordSchema } from "./tensor-index.ts";

@@ -31,6 +31,17 @@ export interface ByteSink {
 /** A sink whose bytes can be read back: what sealing needs, to show the draft to whoever runs the golden prompts. */
 export interface ByteStore extends ByteSink {
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** Its first `size` bytes as a source, where it has a better one than `read` makes: one that other threads can share. */
+  source?(size: number): ByteSource;
+}
+
+/** The first `size` bytes of a store. */
+export function storeSource(store: ByteStore, size: number): ByteSource {
+  const read = async (offset: number, length: number): Promise<Uint8Array> => {
+    assertRange(size, offset, length);
+    return store.read(offset, length);
+  };
+  return store.source?.(size) ?? { size, read };
 }
 
 /** Refuses a range that does not lie in a source of `size` bytes. */

@@ -22,6 +22,7 @@ import {
   sectionDigest,
   sha256,
   splitLeaves,
+  storeSource,
   type TensorRecord,
   tableDigest,
   writeHeader,
@@ -73,8 +74,7 @@ export async function finishSeal(
     root: dataRoot(components),
   };
   await writeFront({ ...front, metadata });
-  const source = { size: fileSize, read: (offset: number, length: number) => store.read(offset, length) };
-  const digests = await golden(source, plan.prompts);
+  const digests = await golden(storeSource(store, fileSize), plan.prompts);
   const root = await writeFront({ ...front, metadata: { ...metadata, golden: withDigests(draft.golden, digests) } });
   return { root, size: fileSize };
 }

@@ -34,6 +34,7 @@ export const build = defineVerb({
         check: true,
         step: "quantize and seal",
         concurrency,
+        threads: asked,
         saveEvery: seconds === undefined ? undefined : 1000 * seconds,
         source: checkpoint.identity,
         assertUnchanged: checkpoint.assertUnchanged,

@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { openFolderCache } from "@s7l/format/file";
 import { replayGolden } from "@s7l/runtime";
 import { verifyOnThreads } from "@s7l/verify/threads";
@@ -6,11 +5,9 @@ import { refuseUsage } from "../errors.ts";
 import { formatBytes, formatSeconds } from "../quantity.ts";
 import { signatureCheck } from "../signature-file.ts";
 import { isAddress, withSource } from "../source.ts";
+import { threadsToVerify } from "../threads.ts";
 import { defineVerb } from "../verb.ts";
 import { ruleLines, verdictJson, whyRefused, worthLines } from "../verdict-lines.ts";
-
-/** A thread is worth its start from about so many bytes of its own. */
-const BYTES_A_THREAD = 1 << 26;
 
 export const verify = defineVerb({
   summary: "an artifact by every rule, V0 to V7, each with its verdict",
@@ -56,7 +53,7 @@ export const verify = defineVerb({
     const { size, verification } = await withSource(file, signal, async (source) => ({
       size: source.size,
       verification: await verifyOnThreads(source, {
-        threads: args.threads ?? Math.min(availableParallelism(), Math.ceil(source.size / BYTES_A_THREAD)),
+        threads: threadsToVerify(source.size, args.threads),
         ...(cache ? { cache, fromCache: true } : {}),
         ...(expectedRoot === undefined ? {} : { expectedRoot: expectedRoot.toLowerCase() }),
         ...(expert === undefined ? {} : { expert }),

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readSync } from "node:fs";
 import {
   chmod,
   mkdir,
@@ -15,6 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { storeSource } from "../source.ts";
 import { attemptWrite, createFileSink } from "./file-sink.ts";
 
 let folder: string;
@@ -38,6 +39,22 @@ describe("createFileSink", () => {
     expect(await readdir(folder)).toEqual(["model.s7l"]);
     expect(new Uint8Array(await readFile(path))).toEqual(Uint8Array.of(1, 2, 3));
     expect((await stat(path)).mode & 0o777).toBe(0o444);
+  });
+
+  test("is a source of what was written, which other threads open by its descriptor", async () => {
+    const sink = await createFileSink(path);
+    await sink.write(0, Uint8Array.of(1, 2, 3, 4));
+    const source = storeSource(sink, 3);
+    const target = new Uint8Array(2);
+    await source.readInto?.(1, target);
+    expect([source.size, target, await source.read(0, 1)]).toEqual([3, Uint8Array.of(2, 3), Uint8Array.of(1)]);
+    if (source.shared?.kind !== "file") throw new Error("it is not shared");
+    expect(source.shared.size).toBe(3);
+    readSync(source.shared.descriptor, target, 0, 2, 2);
+    expect(target).toEqual(Uint8Array.of(3, 4));
+    await expect(source.readInto?.(2, target)).rejects.toMatchObject({ code: "range" });
+    await expect(source.read(2, 2)).rejects.toMatchObject({ code: "range" });
+    await sink.abort();
   });
 
   test("puts bytes on disk as they come, and refuses to commit what the disk once refused", async () => {

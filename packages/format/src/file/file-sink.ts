@@ -45,6 +45,18 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
   let settled = false;
   const flush = flushBehind(handle);
   let { size } = await handle.stat();
+  const readInto = async (offset: number, target: Uint8Array): Promise<void> => {
+    assertRange(size, offset, target.length);
+    const { bytesRead } = await attemptWrite(path, () => handle.read(target, 0, target.length, offset));
+    if (bytesRead !== target.length)
+      throw new FormatError("io", `${temporary} became shorter while it was written`, path);
+  };
+  const read = async (offset: number, length: number): Promise<Uint8Array> => {
+    assertRange(size, offset, length);
+    const bytes = new Uint8Array(length);
+    await readInto(offset, bytes);
+    return bytes;
+  };
   return {
     write: async (offset, bytes) => {
       assertRange(Number.MAX_SAFE_INTEGER, offset, bytes.length);
@@ -52,13 +64,19 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
       size = Math.max(size, offset + bytes.length);
       flush.add(bytes.length);
     },
-    read: async (offset, length) => {
-      assertRange(size, offset, length);
-      const bytes = new Uint8Array(length);
-      const { bytesRead } = await attemptWrite(path, () => handle.read(bytes, 0, length, offset));
-      if (bytesRead !== length) throw new FormatError("io", `${temporary} became shorter while it was written`, path);
-      return bytes;
-    },
+    read,
+    source: (length) => ({
+      size: length,
+      shared: { kind: "file", descriptor: handle.fd, size: length },
+      read: async (offset, count) => {
+        assertRange(length, offset, count);
+        return read(offset, count);
+      },
+      readInto: async (offset, target) => {
+        assertRange(length, offset, target.length);
+        await readInto(offset, target);
+      },
+    }),
     size: () => size,
     truncate: async (length) => {
       if (length < size) await attemptWrite(path, () => handle.truncate(length));

@@ -1,5 +1,5 @@
 /** Seals into a file, and goes on where an earlier run was killed. */
-import type { ByteSource, WeightSource } from "@s7l/format";
+import { type ByteSource, storeSource, type WeightSource } from "@s7l/format";
 import { openFileSource } from "@s7l/format/file";
 import { type SealedTensor, type WriteOptions, writeTensors } from "../data.ts";
 import { finishSeal, type GoldenCallback, type Seal } from "../finish.ts";
@@ -117,7 +117,7 @@ export async function finishPart(
 ): Promise<Seal> {
   const { plan, store } = part;
   const seal = await finishSeal(plan, sealed, store, golden);
-  await accept?.({ size: seal.size, read: (offset, length) => store.read(offset, length) });
+  await accept?.(storeSource(store, seal.size));
   await part.commit(seal);
   return seal;
 }
