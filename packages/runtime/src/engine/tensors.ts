@@ -72,7 +72,20 @@ export async function placeTensors(
 ): Promise<ReadonlyMap<string, PlacedTensor>> {
   heap.reserve(plan.reduce((sum, tensor) => sum + placedBytes(tensor) + 64, 0));
   const placed = new Map<string, PlacedTensor>();
-  for (const tensor of plan) placed.set(tensor.name, await placeTensor(heap, kernels, source, tensor));
+  // The next tensor is on its way while this one is hashed: no more than two, so that a failure leaves little under way.
+  let underWay: Promise<void> | undefined;
+  for (const tensor of plan) {
+    const task = placeTensor(heap, kernels, source, tensor).then((place) => void placed.set(tensor.name, place));
+    const settled = Promise.allSettled([task]);
+    try {
+      await underWay;
+    } catch (error) {
+      await settled;
+      throw error;
+    }
+    underWay = task;
+  }
+  await underWay;
   return placed;
 }
 
