@@ -65,7 +65,7 @@ async function mutate(name, slice) {
     // A mutant that loops is detected by its time. Generous, as a machine that is busy must not detect any other.
     timeoutMS: 15_000,
     timeoutFactor: 3,
-    // What was found before stays, as long as neither a mutant nor the tests that met it changed.
+    // What was found before stays, but for what is new in the source or in the tests; remove the report to begin anew.
     incremental: true,
     incrementalFile: report,
     tempDirName: ".stryker-tmp",
