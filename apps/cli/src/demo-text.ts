@@ -4,7 +4,7 @@ import { type Model, openSession, STX } from "@s7l/runtime";
 import type { Context } from "./verb.ts";
 
 /** Tokens a prompt. */
-const MAX_TOKENS = 24;
+const MAX_TOKENS = 32;
 
 export interface DemoText {
   readonly prompt: string;

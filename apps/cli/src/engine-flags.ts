@@ -1,7 +1,7 @@
 /** The flags of every verb that runs a model. */
-import type { ByteSource } from "@s7l/format";
 import { type LoadOptions, loadModel, type Model } from "@s7l/runtime";
 import { openVerified } from "@s7l/verify";
+import { withSource } from "./source.ts";
 import type { Flags } from "./verb.ts";
 
 export const ENGINES = ["interpreter", "simd", "relaxed"] as const;
@@ -22,14 +22,21 @@ export const ENGINE_FLAGS = {
   },
 } as const satisfies Flags;
 
-/** Opens an artifact and loads it: each byte that runs is verified as it is read. */
-export async function loadVerified(
-  source: ByteSource,
+/** Opens an artifact, loads it (each byte that runs is verified as it is read), works and closes, whatever happens. */
+export function withModel<T>(
+  place: string,
   { engine, threads }: { readonly engine: string | undefined; readonly threads: number | undefined },
   signal: AbortSignal,
-): Promise<Model> {
-  const artifact = await openVerified(source, { signal });
+  work: (model: Model) => Promise<T>,
+): Promise<T> {
   const chosen = ENGINES.find((name) => name === engine);
   const options: LoadOptions = { ...(chosen ? { engine: chosen } : {}), ...(threads === undefined ? {} : { threads }) };
-  return loadModel(artifact, options);
+  return withSource(place, signal, async (source) => {
+    const model = await loadModel(await openVerified(source, { signal }), options);
+    try {
+      return await work(model);
+    } finally {
+      model.close();
+    }
+  });
 }

@@ -5,7 +5,7 @@ import { type ExitCode, failureOf, sentenceOf } from "./exit.ts";
 import { mainHelp, verbHelp } from "./help.ts";
 import { listenForInterrupts } from "./interrupt.ts";
 import { createProgress, type Progress } from "./progress.ts";
-import { createReport, type Report } from "./report.ts";
+import { createReport, type Reader, ReaderGone, type Report } from "./report.ts";
 import { nearestWord } from "./suggestion.ts";
 import { VERBS, type VerbEntry } from "./verbs.ts";
 import { version } from "./version.ts";
@@ -14,9 +14,9 @@ process.exitCode = await main(process.argv.slice(2));
 
 async function main(words: readonly string[]): Promise<ExitCode> {
   const [name, ...rest] = words;
-  const { report, progress } = streams(rest);
+  const reader = watchReader();
+  const { report, progress } = streams(rest, reader);
   const interrupts = listenForInterrupts();
-  stopWhenNobodyReads();
   try {
     if (name === undefined || name === "--help" || name === "-h" || name === "help") {
       process.stdout.write(`${mainHelp(report.ink, version())}\n`);
@@ -38,7 +38,8 @@ async function main(words: readonly string[]): Promise<ExitCode> {
     // Whatever an interrupted step throws on its way out, the interruption is the reason.
     const failure = failureOf(interrupts.signal.aborted ? interrupts.signal.reason : thrown);
     report.fail(failure);
-    report.complain(sentenceOf(failure, name ?? ""));
+    // `s7l run … | head`: who closes the pipe has seen enough, and knows it.
+    if (!(thrown instanceof ReaderGone)) report.complain(sentenceOf(failure, name ?? ""));
     return failure.exit;
   } finally {
     progress.clear();
@@ -56,21 +57,29 @@ function find(name: string): VerbEntry {
 }
 
 /** Needed before arguments are parsed, as parsing them may fail and say so. */
-function streams(words: readonly string[]): { readonly report: Report; readonly progress: Progress } {
+function streams(words: readonly string[], reader: Reader): { readonly report: Report; readonly progress: Progress } {
   const end = words.indexOf("--");
   const given = new Set(end < 0 ? words : words.slice(0, end));
   const quiet = given.has("--quiet") || given.has("-q");
   const animated = process.stderr.isTTY === true && !process.env.CI && process.env.TERM !== "dumb";
   const progress = createProgress(process.stderr, { silent: quiet, animated });
-  return { progress, report: createReport(process, { json: given.has("--json"), quiet }, progress.clear) };
+  return { progress, report: createReport(process, { json: given.has("--json"), quiet, reader }, progress.clear) };
 }
 
-/** `s7l … | head`: who closes the pipe has seen enough. A full disk under a redirection is an error like any other. */
-function stopWhenNobodyReads(): void {
+/**
+ * A reader that goes away changes no verdict: `s7l verify … | grep -q holds` still says by its exit code what verify found. A full
+ * disk under a redirection is an error like any other.
+ */
+function watchReader(): Reader {
+  const reader = { gone: false };
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0);
+    if (error.code === "EPIPE") {
+      reader.gone = true;
+      return;
+    }
     const failure = failureOf(new CliError("io", `stdout cannot be written: ${error.message}`));
     process.stderr.write(`s7l ${sentenceOf(failure, "")}\n`);
     process.exit(failure.exit);
   });
+  return reader;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createReport } from "./report.ts";
+import { createReport, ReaderGone } from "./report.ts";
 
 /** What a report writes when it is used as a command does. */
 function writtenBy(mode: { readonly json: boolean; readonly quiet: boolean }, coloured = false) {
@@ -10,7 +10,11 @@ function writtenBy(mode: { readonly json: boolean; readonly quiet: boolean }, co
     hasColors: () => coloured,
     write: (text: string) => to.push(text),
   });
-  const report = createReport({ stdout: stream(out), stderr: stream(err) }, mode, () => {});
+  const report = createReport(
+    { stdout: stream(out), stderr: stream(err) },
+    { ...mode, reader: { gone: false } },
+    () => {},
+  );
   report.say("commentary");
   report.put("text");
   report.note("aside");
@@ -36,11 +40,31 @@ test("shows a terminal no escape sequence but its own, and gives a pipe every by
   const write = (isTTY: boolean): string => {
     const out: string[] = [];
     const stdout = { isTTY, write: (text: string) => out.push(text) };
-    createReport({ stdout, stderr: stdout }, { json: false, quiet: false }, () => {}).put("a\u001b[2Jb");
+    createReport({ stdout, stderr: stdout }, { json: false, quiet: false, reader: { gone: false } }, () => {}).put(
+      "a\u001b[2Jb",
+    );
     return out.join("");
   };
   expect(write(true)).toBe("a\ufffd[2Jb");
   expect(write(false)).toBe("a\u001b[2Jb");
+});
+
+test("writes nothing more once its reader is gone, and ends what is written for nobody", () => {
+  const out: string[] = [];
+  const err: string[] = [];
+  const streams = {
+    stdout: { write: (text: string) => out.push(text) },
+    stderr: { write: (text: string) => err.push(text) },
+  };
+  const reader = { gone: false };
+  const report = createReport(streams, { json: false, quiet: false, reader }, () => {});
+  report.put("a");
+  reader.gone = true;
+  report.say("commentary");
+  report.finish({ json: {}, lines: ["the end"] });
+  report.complain("verify: refused");
+  expect(() => report.put("b")).toThrow(ReaderGone);
+  expect([out, err]).toEqual([["a"], ["s7l verify: refused\n"]]);
 });
 
 describe("a failure", () => {
@@ -51,7 +75,7 @@ describe("a failure", () => {
       stdout: { write: (text: string) => out.push(text) },
       stderr: { write: (text: string) => err.push(text) },
     };
-    const report = createReport(streams, { json, quiet: true }, () => {});
+    const report = createReport(streams, { json, quiet: true, reader: { gone: false } }, () => {});
     report.fail({ exit: 1, rule: "V3", code: "chunk", message: "a chunk is wrong", at: "DATA" });
     report.complain("verify: V3, a chunk is wrong");
     return { out: out.join(""), err: err.join("") };

@@ -2,6 +2,7 @@
  * What a command prints on stdout. For people: lines as things happen. With `--json`: one object at the end and nothing else. With
  * `--quiet`: the result alone.
  */
+import { CliError } from "./errors.ts";
 import type { Failure } from "./exit.ts";
 import { type Ink, inkFor, type Output } from "./ink.ts";
 import { printable } from "./printable.ts";
@@ -12,7 +13,10 @@ export interface Report {
   readonly say: (line?: string) => void;
   /** Commentary as it comes, without a line end. */
   readonly tell: (text: string) => void;
-  /** What the command is for, as it comes and without a line end (generated text): not with `--json`. */
+  /**
+   * What the command is for, as it comes and without a line end (generated text): not with `--json`. Throws ReaderGone where nobody
+   * reads it any more, as then the work is for nothing.
+   */
   readonly put: (text: string) => void;
   /** Commentary on stderr, for commands whose stdout is for others to read. */
   readonly note: (line: string) => void;
@@ -30,13 +34,26 @@ export interface Result {
   readonly brief?: string;
 }
 
+/** Whoever reads stdout. */
+export interface Reader {
+  readonly gone: boolean;
+}
+
+/** The reader of stdout went away, as `head` does when it has seen enough. */
+export class ReaderGone extends CliError {
+  constructor() {
+    super("io", "nobody reads stdout any more");
+  }
+}
+
 /** A report on these streams; `beforeWrite` makes room, where progress stands on the same terminal. */
 export function createReport(
   { stdout, stderr }: { readonly stdout: Output; readonly stderr: Output },
-  { json, quiet }: { readonly json: boolean; readonly quiet: boolean },
+  { json, quiet, reader }: { readonly json: boolean; readonly quiet: boolean; readonly reader: Reader },
   beforeWrite: () => void,
 ): Report {
   const write = (text: string, stream = stdout): void => {
+    if (stream === stdout && reader.gone) return;
     beforeWrite();
     // A pipe gets the bytes as they are; a terminal would obey them.
     stream.write(stream.isTTY ? printable(text) : text);
@@ -50,6 +67,7 @@ export function createReport(
       if (!json && !quiet) write(text);
     },
     put: (text) => {
+      if (reader.gone) throw new ReaderGone();
       if (!json) write(text);
     },
     note: (line) => {

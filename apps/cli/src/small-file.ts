@@ -1,5 +1,6 @@
 /** Files that are small or wrong: keys, signatures, proofs. Beside an artifact on a server they are fetched from there. */
 import { open } from "node:fs/promises";
+import { readFailure } from "@s7l/format/file";
 import { CliError } from "./errors.ts";
 
 /** A key, signature or proof beyond this is none. */
@@ -19,7 +20,7 @@ export async function readSmallFile(path: string, longest = LONGEST): Promise<Ui
     }
   } catch (cause) {
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
-    return cause instanceof CliError ? Promise.reject(cause) : refuse(path, `cannot be read: ${messageOf(cause)}`);
+    throw cause instanceof CliError ? cause : readFailure(cause, path);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Opens what FILE|URL names. */
 import type { ByteSource } from "@s7l/format";
 import { openFileSource } from "@s7l/format/file";
-import { openHttpSource } from "@s7l/verify";
+import { openHttpSource, VerifyError } from "@s7l/verify";
 
 /** A source with an end. */
 export interface OpenSource extends ByteSource {
@@ -28,7 +28,16 @@ export async function withSource<T>(
   const source = await openSource(place, signal);
   try {
     return await work(source);
+  } catch (error) {
+    throw error instanceof VerifyError ? named(error, place) : error;
   } finally {
     await source.close();
   }
+}
+
+/** What is wrong with an artifact, with its name and the way to know more. */
+function named({ rule, code, message, at, cause }: VerifyError, place: string): VerifyError {
+  return new VerifyError(rule, code, `${place} is refused: ${message}; s7l verify ${place} tells of every rule`, at, {
+    cause,
+  });
 }

@@ -1,6 +1,7 @@
 /** Files of token ids: what people hand over where there is no text. */
-import { readFile, stat } from "node:fs/promises";
+import { parseJson } from "@s7l/format";
 import { CliError } from "./errors.ts";
+import { needSmallFile } from "./small-file.ts";
 
 /** A file of ids beyond this is none; it is read whole. */
 const MAX_BYTES = 1 << 28;
@@ -10,7 +11,7 @@ const MAX_BYTES = 1 << 28;
  * with the place in the file.
  */
 export async function readSequences(path: string): Promise<readonly (readonly number[])[]> {
-  const json = await readJson(path);
+  const json = jsonOf(await needSmallFile(path, MAX_BYTES), path);
   if (!Array.isArray(json) || json.length === 0)
     return refuse(path, "is not a list of token ids, nor of lists of them");
   if (json.every((item) => typeof item === "number")) return [idsOf(json, path)];
@@ -21,31 +22,24 @@ function idsOf(value: unknown, at: string): readonly number[] {
   if (!Array.isArray(value) || value.length === 0) return refuse(at, "is not a list of token ids");
   return value.map((id: unknown) => {
     if (typeof id === "number" && Number.isSafeInteger(id) && id >= 0) return id;
-    return refuse(at, `holds ${JSON.stringify(id)?.slice(0, 40)}, which is no token id`);
+    return refuse(at, `holds ${String(JSON.stringify(id)).slice(0, 40)}, which is no token id`);
   });
 }
 
-async function readJson(path: string): Promise<unknown> {
-  const text = await readText(path);
+/** Lists of objects of lists, at the deepest. */
+const DEEPEST = 8;
+
+function jsonOf(bytes: Uint8Array, path: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(bytes, DEEPEST).value;
   } catch (cause) {
-    return refuse(path, `is not JSON: ${cause instanceof Error ? cause.message : cause}`);
+    return refuse(path, cause instanceof Error ? cause.message : String(cause));
   }
 }
 
 /** A whole file as text. Throws CliError `io`, and `foreign` where it is not UTF-8. */
 export async function readText(path: string): Promise<string> {
-  let bytes: Uint8Array;
-  try {
-    const { size } = await stat(path);
-    if (size > MAX_BYTES) throw new Error(`it has ${size} bytes, at most ${MAX_BYTES} are read`);
-    bytes = await readFile(path);
-  } catch (cause) {
-    throw new CliError("io", `${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, path, {
-      cause,
-    });
-  }
+  const bytes = await needSmallFile(path, MAX_BYTES);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {

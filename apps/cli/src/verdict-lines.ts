@@ -44,10 +44,11 @@ export function worthLines(
   { integrity, authenticity, coverage, signature }: Verification,
   ink: Ink,
 ): readonly string[] {
+  const hint = integrity === "broken" && !signature ? "" : hintOf(authenticity, signature, ink);
   const shade = integrity === "broken" ? ink.red : integrity === "whole" ? ink.green : ink.yellow;
   return [
     `integrity     ${shade(integrity)}`,
-    `authenticity  ${authenticity === "refused" ? ink.red(authenticity) : authenticity}${hintOf(authenticity, signature, ink)}`,
+    `authenticity  ${authenticity === "refused" ? ink.red(authenticity) : authenticity}${hint}`,
     `coverage      ${formatCount(coverage.chunks)} of ${formatCount(coverage.total)} chunks`,
   ];
 }

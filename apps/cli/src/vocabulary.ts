@@ -1,5 +1,5 @@
 /** `pack --vocab`: a vocabulary given by hand, beside the one that the checkpoint may have. */
-import { nestsDeeper, type WeightSource } from "@s7l/format";
+import { parseJson, type WeightSource } from "@s7l/format";
 import { CliError } from "./errors.ts";
 
 /**
@@ -25,7 +25,7 @@ export function withVocabulary(weights: WeightSource, vocab: Uint8Array, path: s
 }
 
 function parseMap(bytes: Uint8Array, path: string): ReadonlyMap<string, number> {
-  const json = parseJson(bytes, path);
+  const json = jsonOf(bytes, path);
   const entries = Object.entries(isRecord(json) ? json : refuse(path));
   return new Map(
     entries.map(([token, id]) => [
@@ -37,7 +37,7 @@ function parseMap(bytes: Uint8Array, path: string): ReadonlyMap<string, number> 
 
 /** Ids of a tokenizer.json: its model's vocabulary (a map, or for Unigram a list) and the tokens added to it. */
 function tokensOf(bytes: Uint8Array): ReadonlyMap<string, unknown> {
-  const json = parseJson(bytes, "tokenizer.json");
+  const json = jsonOf(bytes, "tokenizer.json");
   const root = isRecord(json) ? json : {};
   const vocab = isRecord(root.model) ? root.model.vocab : undefined;
   const listed = Array.isArray(vocab)
@@ -51,13 +51,9 @@ function tokensOf(bytes: Uint8Array): ReadonlyMap<string, unknown> {
   ]);
 }
 
-/** Deeper than any tokenizer. */
-const DEEPEST = 64;
-
-function parseJson(bytes: Uint8Array, path: string): unknown {
-  if (nestsDeeper(bytes, DEEPEST)) return refuse(path);
+function jsonOf(bytes: Uint8Array, path: string): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return parseJson(bytes).value;
   } catch {
     return refuse(path);
   }

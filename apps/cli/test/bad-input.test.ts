@@ -1,5 +1,5 @@
 /** Whatever is wrong with the input ends in one sentence, with exit 1 or 2, and leaves nothing behind. */
-import { mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type Outcome, objectOf, s7l } from "./binary.ts";
@@ -224,6 +224,83 @@ describe("a file that is no artifact", () => {
       const path = join(folder, "m.s7l");
       if (content !== undefined) await writeFile(path, content);
       expectRefusal(await s7l(["verify", path, "--quiet"]), "verify", exit, message);
+    }),
+  );
+
+  test.each(["run", "inspect"])("is named by %s, with the way to know more", (verb) =>
+    inFolder(async (folder) => {
+      const path = join(folder, "m.s7l");
+      await writeFile(path, "S7LM");
+      const outcome = await s7l([verb, path, ...(verb === "run" ? ["--prompt", "a"] : [])]);
+      expectRefusal(outcome, verb, 1, /m\.s7l is refused: .*; s7l verify .*m\.s7l tells of every rule/);
+    }),
+  );
+
+  test("of which nobody says that it is consistent", () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "m.s7l");
+      await writeFile(path, "once upon a time");
+      const { stdout } = await s7l(["verify", path]);
+      expect(stdout).toContain("integrity     broken");
+      expect(stdout).not.toContain("consistent");
+    }));
+
+  test("is not lost to a slip: no artifact takes its name", () =>
+    inFolder(async (folder) => {
+      await writeCheckpoint(join(folder, "checkpoint"));
+      const out = join(folder, "thesis.txt");
+      await writeFile(out, "once upon a time");
+      const outcome = await s7l(["build", join(folder, "checkpoint"), "--out", out]);
+      expectRefusal(
+        outcome,
+        "build",
+        2,
+        /thesis\.txt is there already and is no artifact; remove it, or give another name/,
+      );
+      expect(await readFile(out, "utf8")).toBe("once upon a time");
+    }));
+});
+
+describe("JSON that nests without end", () => {
+  const nested = "[".repeat(2_000_000);
+
+  test("is no weights folder", () =>
+    inFolder(async (folder) => {
+      await writeFile(join(folder, "weights.json"), nested);
+      const outcome = await s7l(["pack", "--weights-dir", folder, "--out", join(folder, "m.s7l")]);
+      expectRefusal(outcome, "pack", 1, /weights\.json is JSON nested more than 64 deep/);
+    }));
+
+  test.each(["run", "eval"])("is no list of token ids for %s", (verb) =>
+    inFolder(async (folder) => {
+      const ids = join(folder, "ids.json");
+      await writeFile(ids, nested);
+      expectRefusal(await s7l([verb, "m.s7l", "--ids", ids]), verb, 1, /ids\.json is JSON nested more than 8 deep/);
+    }),
+  );
+
+  test("is no receipt", () =>
+    inFolder(async (folder) => {
+      const receipt = join(folder, "r.json");
+      await writeFile(receipt, nested);
+      expectRefusal(await s7l(["replay", receipt, "m.s7l"]), "replay", 1, /JSON nested more than 4 deep/);
+    }));
+});
+
+describe("a reader that goes away", () => {
+  test.each([
+    ["a broken artifact", 1, 1],
+    ["a whole one", 0, 0],
+  ])("changes nothing of what verify says by its exit of %s", (_, flipped, exit) =>
+    inFolder(async (folder) => {
+      await writeCheckpoint(join(folder, "checkpoint"));
+      const file = join(folder, "m.s7l");
+      expect((await s7l(["build", join(folder, "checkpoint"), "--out", file])).code).toBe(0);
+      if (flipped) {
+        await chmod(file, 0o600);
+        await spoilByte(file);
+      }
+      expect((await s7l(["verify", file], { deaf: true })).code).toBe(exit);
     }),
   );
 });

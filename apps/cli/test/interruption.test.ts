@@ -11,14 +11,14 @@ const CHECKPOINTS = join(MINI, "checkpoints");
 describe("Ctrl-C", () => {
   test("in the middle of build leaves what stood there, and no temporary file", () =>
     inFolder(async (folder) => {
-      await writeFile(join(folder, "m.s7l"), "before");
+      await writeFile(join(folder, "m.s7l"), "S7LM, an artifact before");
       const { code, stdout, stderr } = await s7l(["build", CHECKPOINTS, "--out", join(folder, "m.s7l")], {
         interruptWhen: { folder, ending: ".parts" },
       });
       expect(stderr).toMatch(/^s7l build: stopped by SIGINT before it was done \[interrupted\]\n$/);
       expect([code, stdout]).toEqual([2, ""]);
       expect(await readdir(folder)).toEqual(["m.s7l"]);
-      expect(await readFile(join(folder, "m.s7l"), "utf8")).toBe("before");
+      expect(await readFile(join(folder, "m.s7l"), "utf8")).toBe("S7LM, an artifact before");
     }));
 
   test("in the middle of quantize leaves no folder", () =>

@@ -259,7 +259,7 @@ describe("inspect", () => {
 
   test.each([
     ["nothing", "", "foreign"],
-    ["no more than a name", "S7LM", "V0, the file has 4 bytes"],
+    ["no more than a name", "S7LM", "is refused: the file has 4 bytes"],
     ["an artifact of version 4", `S7LM\u0000\u0004${"\u0000".repeat(250)}`, "V1, "],
     ["no more than a name of GGUF", "GGUF", "the file is cut off"],
   ])("refuses a file of %s in one sentence", async (_, content, message) => {
@@ -280,7 +280,7 @@ describe("demo", () => {
     expect([code, stderr]).toEqual([0, ""]);
     for (const id of ["V0", "V1", "V2", "V3", "V4", "V5", "V6", "V7"])
       expect(stdout).toMatch(new RegExp(`${id} .* holds`));
-    expect(stdout).toContain("23 + 45 = 95");
+    expect(stdout).toContain("it follows that all cats are stones. Therefore the reply is yes.");
     expect(stdout.trimEnd().split("\n").at(-1)).toBe(`root ${root}`);
     expect(await readdir(temporary)).toEqual([]);
   });

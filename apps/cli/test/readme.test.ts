@@ -1,6 +1,6 @@
-/** The examples of the README do what they say, one after another, in a folder that holds `checkpoints/`. */
+/** The commands and examples of the README do what they say, one after another, in a folder that holds `models/` and `checkpoints/`. */
 import { spawnSync } from "node:child_process";
-import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -9,15 +9,45 @@ import { MINI } from "./folder.ts";
 vi.setConfig({ testTimeout: 120_000 });
 
 const readme = await readFile(join(import.meta.dirname, "../../../README.md"), "utf8");
+const commands = [...readme.matchAll(/```sh\n(.*?)```/gs)].map(([, code]) => code ?? "");
 const examples = [...readme.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code ?? "");
 
 let folder: string;
+/** Where the commands are run: as in the repository, with its model. */
+let shell: string;
+const roots: (string | undefined)[] = [];
 beforeAll(async () => {
+  shell = await mkdtemp(join(tmpdir(), "s7l-readme-"));
+  await mkdir(join(shell, "models"));
+  await symlink(MINI, join(shell, "models/s7-mini"));
   folder = await mkdtemp(join(tmpdir(), "s7l-readme-"));
   await symlink(join(MINI, "checkpoints"), join(folder, "checkpoints"));
   await symlink(join(import.meta.dirname, "../node_modules"), join(folder, "node_modules"));
 });
-afterAll(() => rm(folder, { recursive: true }));
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+  await rm(shell, { recursive: true });
+});
+
+test.each([0, 1])("its commands, block %i, do what is written beside them", async (index) => {
+  const block = commands[index] ?? "exit 1";
+  const { status, stdout, stderr } = spawnSync(
+    "bash",
+    ["-e", "-c", block.replaceAll("npx s7l", 's7l() { node "$S7L" "$@"; }; s7l')],
+    {
+      cwd: shell,
+      encoding: "utf8",
+      env: { ...process.env, S7L: join(import.meta.dirname, "../bin/s7l.js") },
+    },
+  );
+  expect([status, stderr]).toEqual([0, expect.not.stringContaining("s7l: ")]);
+  expect(stdout).toMatch(index === 0 ? /all cats are stones\. Therefore the reply is yes\./ : /V7 hash binding +holds/);
+  roots.push(/root +([0-9a-f]{64})/.exec(stdout)?.[1]);
+});
+
+test("its commands give one root, by either road", () => {
+  expect(roots).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/), roots[0]]);
+});
 
 /** Runs an example as a program of its own and gives what it prints. */
 async function run(index: number): Promise<string> {
@@ -42,13 +72,14 @@ test("verify says that every rule holds", async () => {
 });
 
 test("the runtime writes", async () => {
-  expect(await run(2)).toMatch(/^ 95\n/);
+  expect(await run(2)).toMatch(/all cats are stones\. Therefore the reply is yes\./);
 });
 
 test("format reads what the file claims", async () => {
   expect(await run(3)).toMatch(new RegExp(`^${root} 140 \\d+\\n$`));
 });
 
-test("there are no other examples", () => {
+test("there are no other commands or examples", () => {
+  expect(commands).toHaveLength(2);
   expect(examples).toHaveLength(4);
 });

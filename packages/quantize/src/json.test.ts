@@ -26,7 +26,7 @@ test.each(["", "{", "[]", "1", "null", '"a"', "{'a':1}", '{"a":NaN}'])("%j is re
 });
 
 test("bytes that are not UTF-8 are refused", () => {
-  expect(() => parseJsonObject(Uint8Array.of(0x7b, 0xff, 0x7d), "f")).toThrow(/not JSON/);
+  expect(() => parseJsonObject(Uint8Array.of(0x7b, 0xff, 0x7d), "f")).toThrow(/not UTF-8/);
 });
 
 test("deep nesting neither overflows nor hangs", () => {

@@ -1,5 +1,5 @@
 /** JSON from a file that nobody vouches for: what JSON.parse takes, less duplicate keys. */
-import { nestsDeeper } from "@s7l/format";
+import { type ParsedJson, parseJson } from "@s7l/format";
 import { QuantizeError, type QuantizeErrorCode } from "./errors.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
@@ -10,25 +10,18 @@ export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Deeper than any configuration or header. */
-const DEEPEST = 64;
-
 /** Parses UTF-8 JSON whose outermost value is a map. `place` names the file in errors, which carry `code`. */
 export function parseJsonObject(bytes: Uint8Array, place: string, code: QuantizeErrorCode = "checkpoint"): JsonObject {
-  if (nestsDeeper(bytes, DEEPEST))
-    throw new QuantizeError(code, `${place} is JSON nested more than ${DEEPEST} deep, as no such file is`, place);
-  let text: string;
-  let value: Json;
+  let parsed: ParsedJson;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    value = JSON.parse(text);
+    parsed = parseJson(bytes);
   } catch (cause) {
-    throw new QuantizeError(code, `${place} is not JSON: ${cause instanceof Error ? cause.message : cause}`, place, {
-      cause,
-    });
+    throw new QuantizeError(code, `${place} ${cause instanceof Error ? cause.message : cause}`, place, { cause });
   }
+  // JSON is what parsing it gives.
+  const value = parsed.value as Json;
   if (!isObject(value)) throw new QuantizeError(code, `${place} is JSON, but not a map`, place);
-  const twice = duplicateKey(text);
+  const twice = duplicateKey(parsed.text);
   if (twice !== undefined) throw new QuantizeError(code, `${place} holds the key ${twice} twice in one map`, place);
   return value;
 }

@@ -2,7 +2,7 @@
  * Canonical JSON (RFC 8785: keys in order, no spaces, numbers as ECMAScript writes them), for records that people open in an editor.
  * Whatever is not the one encoding of what it says is refused, duplicate keys and escapes included.
  */
-import { equalBytes, FormatError, type Schema, type Value } from "@s7l/format";
+import { equalBytes, FormatError, parseJson, type Schema, type Value } from "@s7l/format";
 
 /** Deeper than any record. */
 const DEEPEST = 4;
@@ -22,7 +22,7 @@ function textOf(value: Value): string {
 
 /** Parses what `encodeJson` wrote. Throws FormatError `schema` or `canonical`, which names the place. */
 export function decodeJson<T>(bytes: Uint8Array, schema: Schema<T>, name: string): T {
-  const value = plain(parse(bytes, name), name, 0);
+  const value = plain(parse(bytes, name), name);
   const parsed = schema.parse(value, name);
   if (!equalBytes(encodeJson(value), bytes))
     throw new FormatError("canonical", `${name} is not in canonical form, so it was edited after it was made`, name);
@@ -31,21 +31,19 @@ export function decodeJson<T>(bytes: Uint8Array, schema: Schema<T>, name: string
 
 function parse(bytes: Uint8Array, name: string): unknown {
   try {
-    // Without ignoreBOM a leading mark would vanish unseen.
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+    return parseJson(bytes, DEEPEST).value;
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new FormatError("canonical", `${name} is not JSON in UTF-8: ${why.slice(0, 200)}`, name, { cause });
+    throw new FormatError("canonical", `${name} ${cause instanceof Error ? cause.message : cause}`, name, { cause });
   }
 }
 
 /** JSON's nulls and booleans stand in no record of ours. */
-function plain(json: unknown, at: string, depth: number): Value {
+function plain(json: unknown, at: string): Value {
   if (typeof json === "string" || typeof json === "number") return json;
-  if (typeof json !== "object" || json === null || depth === DEEPEST)
+  if (typeof json !== "object" || json === null)
     throw new FormatError("schema", `${at}: expected a number, a string, a list or a map`, at);
-  if (Array.isArray(json)) return json.map((item: unknown, i) => plain(item, `${at}[${i}]`, depth + 1));
-  return Object.fromEntries(Object.entries(json).map(([key, field]) => [key, plain(field, `${at}.${key}`, depth + 1)]));
+  if (Array.isArray(json)) return json.map((item: unknown, i) => plain(item, `${at}[${i}]`));
+  return Object.fromEntries(Object.entries(json).map(([key, field]) => [key, plain(field, `${at}.${key}`)]));
 }
 
 /** Array.isArray does not narrow a readonly array. */

@@ -1,6 +1,6 @@
 /** A Hugging Face tokenizer.json, through @huggingface/tokenizers. */
 import { Tokenizer as HfTokenizer } from "@huggingface/tokenizers";
-import { nestsDeeper } from "@s7l/format";
+import { parseJson } from "@s7l/format";
 import { RuntimeError } from "./errors.ts";
 import { patternFault } from "./pattern-cost.ts";
 import { readSpelling } from "./token-spelling.ts";
@@ -18,7 +18,7 @@ const MOST_PATTERNS = 32;
  * take longer than the square of a text's length (see `pattern-cost.ts`): its sealer is a stranger.
  */
 export function openTokenizerJson(file: Uint8Array): TokenTable {
-  const json = parseJson(file, "tokenizer.json");
+  const json = parseJsonObject(file, "tokenizer.json");
   const spelling = readSpelling(json.decoder);
   const { tokenizer, added } = attempt("cannot be read", () => {
     assertShortParts([json.normalizer, json.pre_tokenizer, json.post_processor, json.decoder]);
@@ -73,18 +73,14 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Deeper than any tokenizer. */
-const DEEPEST = 64;
-
 /** The object in a JSON file. Throws RuntimeError `tokenizer` where there is none. */
-export function parseJson(file: Uint8Array, name: string): JsonObject {
-  if (nestsDeeper(file, DEEPEST))
-    throw new RuntimeError("tokenizer", `the sealed ${name} nests more than ${DEEPEST} deep`, "VOCAB");
+export function parseJsonObject(file: Uint8Array, name: string): JsonObject {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(file));
+    ({ value } = parseJson(file));
   } catch (cause) {
-    throw new RuntimeError("tokenizer", `the sealed ${name} is not JSON in UTF-8`, "VOCAB", { cause });
+    const what = cause instanceof Error ? cause.message : cause;
+    throw new RuntimeError("tokenizer", `the sealed ${name} ${what}`, "VOCAB", { cause });
   }
   if (isObject(value)) return value;
   throw new RuntimeError("tokenizer", `the sealed ${name} holds no object`, "VOCAB");

@@ -9,13 +9,13 @@ import type { Vocabulary } from "@s7l/format";
 import { readByteSpelling, spellBytes, usesByteAlphabet } from "./byte-alphabet.ts";
 import { RuntimeError } from "./errors.ts";
 import type { TokenTable } from "./tokenizer.ts";
-import { parseJson } from "./tokenizer-json.ts";
+import { parseJsonObject } from "./tokenizer-json.ts";
 
 /** Opens a vocab.json, UTF-8; the ids of `bos` and `eos` are its special tokens. Throws RuntimeError `tokenizer`. */
 export function openVocabularyMap(file: Uint8Array, { bos, eos }: Pick<Vocabulary, "bos" | "eos">): TokenTable {
   const ids = new Map<string, number>();
   const tokens = new Map<number, string>();
-  for (const [token, id] of Object.entries(parseJson(file, "vocab.json"))) {
+  for (const [token, id] of Object.entries(parseJsonObject(file, "vocab.json"))) {
     if (typeof id !== "number" || !Number.isSafeInteger(id) || id < 0)
       throw new RuntimeError("tokenizer", `vocab.json gives token ${JSON.stringify(token)} no id`, "VOCAB");
     if (tokens.has(id))

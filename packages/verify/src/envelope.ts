@@ -52,6 +52,7 @@ export async function readEnvelope(
   const header = ledger.check("V1", () => knownHeader(headerBytes, () => readHeader(headerBytes)));
   ledger.check("V0", () => canonicalHeader(headerBytes, header, source.size));
   ledger.check("V6", () => rootRecomputes(headerBytes, header));
+  ledger.noteRoot(header.root);
   ledger.check("V7", () => expectedRoot(header.root, pinned));
 
   const tableSize = header.sectionCount * SECTION_ENTRY_SIZE;

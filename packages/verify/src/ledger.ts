@@ -47,6 +47,12 @@ export class Ledger {
   private readonly settled = new Set<RuleId>();
   private broken: VerifyError | undefined;
   private replayed = false;
+  private recomputed: Uint8Array | undefined;
+
+  /** R, once it is known to be the hash of what stands under it. */
+  get root(): Uint8Array | undefined {
+    return this.recomputed;
+  }
 
   /** Runs one step of a rule. */
   check<T>(rule: RuleId, step: () => T): T {
@@ -69,6 +75,10 @@ export class Ledger {
   /** Nothing more is to be checked for these rules. */
   settle(...rules: readonly RuleId[]): void {
     for (const rule of rules) this.settled.add(rule);
+  }
+
+  noteRoot(root: Uint8Array): void {
+    this.recomputed = root;
   }
 
   noteReplay(): void {

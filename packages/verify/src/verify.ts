@@ -214,7 +214,7 @@ function verdict(
   const broken = rules.find((rule) => !rule.ok && rule.code !== "not-reached");
   return {
     ok,
-    root: front && toHex(front.artifact.root),
+    root: ledger.root && toHex(ledger.root),
     rules,
     ...(broken && !broken.ok ? { broken } : {}),
     integrity: error ? "broken" : coverage.chunks === coverage.total ? "whole" : "partial",

@@ -1,8 +1,7 @@
 import { type Model, openSession, type SessionBody, STX } from "@s7l/runtime";
-import { ENGINE_FLAGS, loadVerified } from "../engine-flags.ts";
+import { ENGINE_FLAGS, withModel } from "../engine-flags.ts";
 import { bytesPerToken, readSpeed } from "../memory-traffic.ts";
 import { formatBytes, formatCount } from "../quantity.ts";
-import { withSource } from "../source.ts";
 import { defineVerb } from "../verb.ts";
 
 /** Tokens where nobody says how many. */
@@ -24,25 +23,26 @@ export const bench = defineVerb({
     ...ENGINE_FLAGS,
   },
   async run({ args, report, progress, signal }) {
-    const model = await withSource(args.file, signal, (source) => loadVerified(source, args, signal));
-    // A small context holds less; a token is always left to generate.
-    const prompt = Math.min(args.prompt ?? PROMPT, Math.max(1, model.context - 1));
-    const generate = Math.min(args.generate ?? GENERATE, Math.max(1, model.context - prompt));
     const runs = args.runs ?? RUNS;
-    const rates: Rates[] = [];
-    for (let i = 0; i <= runs; i++) {
-      const rate = await measure(model, prompt, generate, signal);
-      if (i > 0) rates.push(rate);
-      progress.show("bench", i + 1, runs + 1, "tokens");
-    }
+    const result = await withModel(args.file, args, signal, async (model) => {
+      // A small context holds less; a token is always left to generate.
+      const prompt = Math.min(args.prompt ?? PROMPT, Math.max(1, model.context - 1));
+      const generate = Math.min(args.generate ?? GENERATE, Math.max(1, model.context - prompt));
+      const rates: Rates[] = [];
+      for (let i = 0; i <= runs; i++) {
+        const rate = await measure(model, prompt, generate, signal);
+        if (i > 0) rates.push(rate);
+        progress.show("bench", i + 1, runs + 1, "tokens");
+      }
+      const { engine, threads, artifact } = model;
+      return { prompt, generate, rates, engine, threads, bytes: bytesPerToken(artifact.fold) };
+    });
     progress.clear();
-    model.close();
+    const { prompt, generate, rates, engine, threads, bytes } = result;
     const prefill = median(rates.map((rate) => rate.prefill));
     const decode = median(rates.map((rate) => rate.decode));
-    const bytes = bytesPerToken(model.artifact.fold);
     const bandwidth = readSpeed();
     const share = (bytes * decode) / bandwidth;
-    const { engine, threads } = model;
     report.finish({
       json: {
         prefill,

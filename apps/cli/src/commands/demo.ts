@@ -16,8 +16,8 @@ import { ruleLines, verdictJson, worthLines } from "../verdict-lines.ts";
 const PROMPTS = [
   "KING HENRY:\nMy lord,",
   "def main(argv):\n    ",
-  "Given that Ann is taller than Bob, and Bob is taller than Eve. Is Ann",
-  "23 + 45 =",
+  "If all cats are birds and all birds are stones, then are all cats stones? Explain why.",
+  "Question: A box holds 5 pens. How many pens do 4 boxes hold?\n",
 ];
 
 export const demo = defineVerb({
@@ -82,7 +82,11 @@ async function show(folder: string, context: DemoContext): Promise<0 | 1> {
       title(4, "run", "what was verified, in integers alone");
       const { value: model, time: loading } = await timed(() => loadModel(artifact));
       detail(`loaded into the engine "${model.engine}"`, loading);
-      for (const prompt of PROMPTS) texts.push(await writeText(model, prompt, context));
+      try {
+        for (const prompt of PROMPTS) texts.push(await writeText(model, prompt, context));
+      } finally {
+        model.close();
+      }
     }
     report.finish({
       json: { ...verdictJson(verification), root, size: packed.size, texts },

@@ -1,9 +1,8 @@
 import { createFileSink, openFileSource } from "@s7l/format/file";
 import { type Evaluation, evaluate, type Model, sequencesOf } from "@s7l/runtime";
-import { ENGINE_FLAGS, loadVerified } from "../engine-flags.ts";
+import { ENGINE_FLAGS, withModel } from "../engine-flags.ts";
 import { refuseUsage } from "../errors.ts";
 import { formatCount } from "../quantity.ts";
-import { withSource } from "../source.ts";
 import { readSequences, readText } from "../token-file.ts";
 import { defineVerb } from "../verb.ts";
 
@@ -32,9 +31,8 @@ export const evaluation = defineVerb({
   },
   async run({ args, report, progress, signal }) {
     if ((args.text === undefined) === (args.ids === undefined)) refuseUsage("give either --text FILE or --ids FILE");
-    const result = await withSource(args.file, signal, async (source) => {
-      const sequences = await inputOf(args);
-      const model = await loadVerified(source, args, signal);
+    const sequences = await inputOf(args);
+    const result = await withModel(args.file, args, signal, async (model) => {
       const against = args.against === undefined ? undefined : await openFileSource(args.against);
       const logits = args.logits === undefined ? undefined : await createFileSink(args.logits, { mode: 0o644 });
       try {

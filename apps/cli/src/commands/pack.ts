@@ -1,22 +1,25 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { toHex, type WeightSource } from "@s7l/format";
 import { openWeights } from "@s7l/format/file";
 import { parseShard, type Shard } from "@s7l/pack";
 import { sealShard } from "@s7l/pack/file";
 import { goldenPrompts } from "@s7l/runtime";
-import { CliError, refuseUsage } from "../errors.ts";
+import { refuseUsage } from "../errors.ts";
 import type { ExitCode } from "../exit.ts";
 import { formatBytes, formatSeconds } from "../quantity.ts";
 import { mergeArtifact, sealArtifact } from "../sealing.ts";
+import { needSmallFile } from "../small-file.ts";
 import { SAVE_EVERY } from "../threads.ts";
 import { type Context, defineVerb } from "../verb.ts";
 import { withVocabulary } from "../vocabulary.ts";
 
+/** A vocabulary or a tokenizer beyond this is none. */
+const MAX_VOCABULARY = 1 << 28;
+
 export const pack = defineVerb({
   summary: "seals a folder of INT8 weights into an artifact, and prints its root (also: seal)",
   examples: [
-    "s7l pack --weights-dir model/weights/ --vocab model/vocab.json --out model/moe.s7l",
+    "s7l pack --weights-dir model/weights/ --out model/moe.s7l",
     "s7l pack --weights-dir model/weights/ --out model/moe.s7l --shard 3/8",
     "s7l pack --weights-dir model/weights/ --out model/moe.s7l --merge",
   ],
@@ -123,19 +126,9 @@ async function vocabularyOf(
   weights: WeightSource,
   { vocab, tokenizer }: { readonly vocab: string | undefined; readonly tokenizer: string | undefined },
 ): Promise<WeightSource> {
-  if (vocab !== undefined) return withVocabulary(weights, await readWhole(vocab), vocab);
+  if (vocab !== undefined) return withVocabulary(weights, await needSmallFile(vocab, MAX_VOCABULARY), vocab);
   if (tokenizer === undefined) return weights;
   const path = join(tokenizer, "tokenizer.json");
   const { vocab: _, ...vocabulary } = weights.vocabulary;
-  return { ...weights, vocabulary: { ...vocabulary, tokenizer: await readWhole(path) } };
-}
-
-async function readWhole(path: string): Promise<Uint8Array> {
-  try {
-    return new Uint8Array(await readFile(path));
-  } catch (cause) {
-    throw new CliError("io", `${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, path, {
-      cause,
-    });
-  }
+  return { ...weights, vocabulary: { ...vocabulary, tokenizer: await needSmallFile(path, MAX_VOCABULARY) } };
 }

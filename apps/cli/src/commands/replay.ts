@@ -1,10 +1,10 @@
 import { parseReceipt, replayReceipt } from "@s7l/runtime";
 import { SignatureError } from "@s7l/verify/signature";
-import { ENGINE_FLAGS, loadVerified } from "../engine-flags.ts";
+import { ENGINE_FLAGS, withModel } from "../engine-flags.ts";
 import { refuseUsage } from "../errors.ts";
 import { formatCount, formatSeconds } from "../quantity.ts";
 import { readReceiptFile, receiptSigner } from "../receipt-file.ts";
-import { isAddress, withSource } from "../source.ts";
+import { isAddress } from "../source.ts";
 import { defineVerb } from "../verb.ts";
 
 export const replay = defineVerb({
@@ -40,18 +40,15 @@ export const replay = defineVerb({
         ? undefined
         : await receiptSigner(place, bytes, { key: args.key, signature: args.signature });
     const receipt = parseReceipt(bytes);
-    const { model, verdict } = await withSource(file, signal, async (source) => {
-      const model = await loadVerified(source, args, signal);
+    const { engine, threads, verdict } = await withModel(file, args, signal, async (model) => {
       const verdict = await replayReceipt(model, receipt, {
         signal,
         onProgress: (done, total) => progress.show("replay", done, total, "tokens"),
         ...(args.chunk === undefined ? {} : { chunk: args.chunk }),
       });
-      return { model, verdict };
+      return { engine: model.engine, threads: model.threads, verdict };
     });
-    model.close();
     progress.clear();
-    const { engine, threads } = model;
     const { logitsDigest, root } = receipt;
     const json = { ...verdict, root, logitsDigest, engine, threads, ...(signed ? { signed } : {}) };
     if (!verdict.ok) {

@@ -2,13 +2,12 @@ import { addAbortSignal } from "node:stream";
 import { toHex } from "@s7l/format";
 import { writeFileWhole } from "@s7l/format/file";
 import { createReceipt, type GenerateStep, openSession, requireTokenizer, STX } from "@s7l/runtime";
-import { ENGINE_FLAGS, loadVerified } from "../engine-flags.ts";
+import { ENGINE_FLAGS, withModel } from "../engine-flags.ts";
 import { CliError, refuseUsage } from "../errors.ts";
 import { PASSWORD_FLAG } from "../password.ts";
 import { formatCount } from "../quantity.ts";
 import { receiptKey, writeReceipt } from "../receipt-file.ts";
 import { needSmallFile } from "../small-file.ts";
-import { withSource } from "../source.ts";
 import { readSequences } from "../token-file.ts";
 import { defineVerb } from "../verb.ts";
 
@@ -22,7 +21,7 @@ export const run = defineVerb({
   examples: [
     's7l run model.s7l --prompt "Once upon a time" --max-tokens 64',
     "echo 'def main():' | s7l run model.s7l --temperature 0.8 --seed 7",
-    's7l run model.s7l --prompt "23 + 45 =" --receipt receipt.json --sign runner.key',
+    's7l run model.s7l --prompt "def main" --receipt receipt.json --sign runner.key',
   ],
   positionals: { file: { description: "the artifact" } },
   flags: {
@@ -74,8 +73,7 @@ export const run = defineVerb({
       refuseUsage("--sign signs a receipt: add --receipt FILE");
     const key = args.sign === undefined ? undefined : await receiptKey(args.sign, args["password-file"]);
     const saved = args.session === undefined ? undefined : await needSmallFile(args.session, MAX_SESSION_BYTES);
-    await withSource(args.file, signal, async (source) => {
-      const model = await loadVerified(source, args, signal);
+    await withModel(args.file, args, signal, async (model) => {
       const session = openSession(model);
       const body = session.begin(STX);
       if (saved) await body.restore(saved);
@@ -128,7 +126,6 @@ export const run = defineVerb({
           threads: model.threads,
         },
       });
-      session.close();
     });
     return 0;
   },

@@ -32,7 +32,8 @@ async function identify(handle: FileHandle, path: string): Promise<Identity> {
   return { device: stat.dev, inode: stat.ino, size: stat.size, modified: stat.mtimeNs, changed: stat.ctimeNs };
 }
 
-function describeFailure(cause: unknown, path: string): FormatError {
+/** Why a file cannot be read, in words: FormatError `io`. */
+export function readFailure(cause: unknown, path: string): FormatError {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
   const reasons: Readonly<Record<string, string>> = {
     ENOENT: "there is no such file",
@@ -60,7 +61,7 @@ export async function openFileSource(path: string): Promise<FileSource> {
     // O_NONBLOCK: opening a named pipe must not wait for a writer. Both flags are absent on Windows.
     handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
   } catch (cause) {
-    throw describeFailure(cause, path);
+    throw readFailure(cause, path);
   }
   try {
     const opened = await identify(handle, path);
@@ -91,7 +92,7 @@ function fileSource(handle: FileHandle, path: string, opened: Identity): FileSou
       try {
         bytesRead = await readSome(handle.fd, target, filled, offset + filled);
       } catch (cause) {
-        throw describeFailure(cause, path);
+        throw readFailure(cause, path);
       }
       if (bytesRead === 0) throw new FormatError("io", `${path} became shorter while it was read`, path);
       filled += bytesRead;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { FormatError } from "../errors.ts";
 import type { PlannedTensor } from "../fold/tensor-plan.ts";
 import { createSha256, sha256, toHex } from "../hash.ts";
+import { parseJson } from "../json.ts";
 import type { Value } from "../schema.ts";
 import type { Vocabulary, WeightSource } from "../weights.ts";
 import { type FileSource, openFileSource } from "./file-source.ts";
@@ -27,7 +28,7 @@ export interface OpenWeights extends WeightSource {
 export async function openWeights(folder: string): Promise<OpenWeights> {
   const indexPath = join(folder, FILES.index);
   const indexBytes = await readWhole(indexPath);
-  const index = folderSchema.parse(parseJson(indexBytes, indexPath), FILES.index);
+  const index = folderSchema.parse(valueOf(indexBytes, indexPath), FILES.index);
   const { tokenizer, vocab, ...rest } = index.vocabulary;
   const vocabulary: Vocabulary = {
     ...rest,
@@ -163,17 +164,12 @@ async function readHashed(path: string, expected: string): Promise<Uint8Array> {
   return bytes;
 }
 
-function parseJson(bytes: Uint8Array, path: string): Value {
+function valueOf(bytes: Uint8Array, path: string): Value {
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    json = parseJson(bytes).value;
   } catch (cause) {
-    throw new FormatError(
-      "schema",
-      `${path} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
-      path,
-      { cause },
-    );
+    throw new FormatError("schema", `${path} ${cause instanceof Error ? cause.message : cause}`, path, { cause });
   }
   return plainValue(json, path);
 }

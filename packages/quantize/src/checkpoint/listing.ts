@@ -60,11 +60,19 @@ export async function listCheckpoint(folder: string): Promise<Listing> {
     await walk("", 0);
   } catch (cause) {
     if (cause instanceof QuantizeError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new QuantizeError("checkpoint", `${folder} is not a folder that can be read: ${reason}`, folder, { cause });
+    throw new QuantizeError("checkpoint", `${folder} is not a folder that can be read: ${reasonOf(cause)}`, folder, {
+      cause,
+    });
   }
   files.sort((a, b) => (a.name < b.name ? -1 : 1));
   return { folder, files, broken: broken.sort() };
+}
+
+function reasonOf(cause: unknown): string {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  if (code === "ENOENT") return "there is none of that name";
+  if (code === "ENOTDIR") return "it is a file";
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 const stampOf = ({ size, ino, ctimeNs }: BigIntStats): string => `${size}-${ino}-${ctimeNs}`;

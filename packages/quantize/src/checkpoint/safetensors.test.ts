@@ -36,7 +36,7 @@ test.each<readonly [string, Uint8Array, RegExp]>([
   ["an empty file", new Uint8Array(0), /too few/],
   ["a header beyond the limit", huge, /at most 100000000/],
   ["a header beyond the file", file({ a: entry(0, 8) }).subarray(0, 20), /cut off/],
-  ["a header that is not UTF-8", badUtf8(), /not JSON/],
+  ["a header that is not UTF-8", badUtf8(), /not UTF-8/],
   ["a header that is not JSON", file("{"), /not JSON/],
   ["a header that is a list", file([]), /not a map/],
   [

@@ -1,0 +1,57 @@
+/**
+ * JSON from a file that nobody vouches for. How deep it nests is known before it is parsed: JSON.parse takes 60 bytes of memory
+ * for each open bracket, so that twenty megabytes of `[` cost a gibibyte, and whoever walks what it gives overflows the stack.
+ */
+
+const QUOTE = 0x22;
+const ESCAPE = 0x5c;
+
+/** Deeper than any configuration, header or tokenizer. */
+const DEEPEST = 64;
+
+/** What a JSON file says, and its text. */
+export interface ParsedJson {
+  readonly value: unknown;
+  readonly text: string;
+}
+
+/**
+ * Parses a JSON file that nests at most `deepest` lists and maps. Throws a SyntaxError whose message goes on from the file's name
+ * ("is not UTF-8 text"), for the caller to say in an error of its own.
+ */
+export function parseJson(bytes: Uint8Array, deepest = DEEPEST): ParsedJson {
+  if (nestsDeeper(bytes, deepest))
+    throw new SyntaxError(`is JSON nested more than ${deepest} deep, as no such file is`);
+  let text: string;
+  try {
+    // Without ignoreBOM a leading mark would vanish unseen.
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new SyntaxError("is not UTF-8 text");
+  }
+  try {
+    return { value: JSON.parse(text), text };
+  } catch (cause) {
+    // Engines quote what they choked on, line ends and all; only the place is of use, where they tell it.
+    const position = /position (\d+)/.exec(String(cause))?.[1];
+    const line = position === undefined ? undefined : text.slice(0, Number(position)).split("\n").length;
+    throw new SyntaxError(line === undefined ? "is not JSON" : `is not JSON from line ${line} on`);
+  }
+}
+
+/** Whether maps and lists in a JSON text (UTF-8) nest deeper than `limit`. Says nothing else about the text. */
+function nestsDeeper(json: Uint8Array, limit: number): boolean {
+  let depth = 0;
+  let quoted = false;
+  for (let i = 0; i < json.length; i++) {
+    const byte = json[i];
+    if (quoted) {
+      if (byte === ESCAPE) i++;
+      else if (byte === QUOTE) quoted = false;
+    } else if (byte === QUOTE) quoted = true;
+    else if (byte === 0x5b || byte === 0x7b) {
+      if (++depth > limit) return true;
+    } else if (byte === 0x5d || byte === 0x7d) depth--;
+  }
+  return false;
+}
