@@ -15,6 +15,7 @@ import { headBytes, NOTHING, PAGE, pad8, pageOf } from "./heads";
 import { bits32 } from "./integer";
 import { address, field } from "./memory";
 import { BLOCK, largestOf } from "./slot-block";
+import { touch } from "./touch";
 
 /** Queries of a group: their sums and a page of keys stay in the first-level cache. */
 const QUERIES: i32 = 8;
@@ -111,6 +112,7 @@ function attendGroup(attention: usize, records: usize, count: i32, kvHead: i32, 
   }
   for (let slot = start & ~(PAGE - 1); slot < end; slot += PAGE) {
     const page = pageOf(table, slot, kvHead, bytes);
+    if (slot + PAGE < end) touchStart(pageOf(table, slot + PAGE, kvHead, bytes));
     for (let i = 0; i < count; i++) scorePage(attention, records + <usize>i * RECORD, page, slot);
   }
   for (let i = 0; i < count; i++) hideSlots(records + <usize>i * RECORD);
@@ -118,6 +120,12 @@ function attendGroup(attention: usize, records: usize, count: i32, kvHead: i32, 
     const page = pageOf(table, slot, kvHead, bytes);
     for (let i = 0; i < count; i++) weighPage(attention, records + <usize>i * RECORD, page, slot, sumsOf(records) - 64);
   }
+}
+
+/** Reads ahead what a stream begins with: after so much the processor fetches on by itself. */
+@inline
+function touchStart(at: usize): void {
+  touch(at, at + 512);
 }
 
 /** Scores of a page's slots that a query sees, and the largest of them and of their values' exponents. */
@@ -137,7 +145,9 @@ function scorePage(attention: usize, record: usize, page: usize, slot: i32): voi
     const exponents = keyExponents + (at << 2);
     const low = max(0, start - block);
     const high = min(BLOCK, end - block);
-    dotBlock(address(record, 0), page + ((at * <usize>keyPad) << 1), keyPad, to);
+    const keys = page + ((at * <usize>keyPad) << 1);
+    dotBlock(address(record, 0), keys, keyPad, to);
+    touchStart(keys + (<usize>keyPad << 6)); // of the next block, or the page's values
     scoreSlots(to, exponents, low, high, significand, base, <i64>field(record, 2), end - 1 - block);
     largest = max(largest, largestOf(to, low, high));
     valueExponent = max(valueExponent, largestOf(exponents + <usize>PAGE * 8, low, high));
@@ -171,6 +181,7 @@ function weighPage(attention: usize, record: usize, page: usize, slot: i32, weig
   for (let block = max(slot, from); block < min(slot + PAGE, end); block += BLOCK) {
     const at = <usize>(block - slot);
     const p = address(record, 5) + (<usize>(block - from) << 2);
+    touchStart(values + at * <usize>valuePad);
     let j: usize = 0;
     do {
       const power = exp2Lanes(i32x4.sub(largest, v128.load(p + j)));

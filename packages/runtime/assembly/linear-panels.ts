@@ -7,6 +7,7 @@
  */
 import { address, field, row } from "./memory";
 import { addOr, shiftOf } from "./product";
+import { touch } from "./touch";
 import { halfOf, mulShift4, orLanes, sumRows4 } from "./vector";
 
 /** Bytes of widened weights. */
@@ -40,17 +41,6 @@ export function multiplyPanels(
       tiles(map, xs, t + min(i, tokens - 2), y, top, bottom, to - 4, columns, workspace);
     }
   }
-}
-
-/** What {@link touch} read, kept so that no compiler may leave the reads out. */
-let touched: i32 = 0;
-
-/** Reads a byte of every cache line: the only prefetch that WebAssembly has. */
-@inline
-function touch(at: usize, end: usize): void {
-  let bytes = touched;
-  for (; at < end; at += 64) bytes ^= load<u8>(at);
-  touched = bytes;
 }
 
 /** Four rows as i16 [columns/8][4][8]; gives the end. */

@@ -14,13 +14,14 @@
 import { COMBINED, combineRows, combineTokens } from "./linear-combined";
 import { address, field, row } from "./memory";
 import { addOr, shiftOf } from "./product";
+import { touch } from "./touch";
 import { halfOf, mulShift4, orLanes } from "./vector";
 
 /** Columns of a block, at most: SEVEN_COLUMNS of engine/kernels.ts. */
 const BLOCK: i32 = 1024;
 /** Rows and tokens of a tile. */
 export const SEVEN_ROWS: i32 = 16;
-export const SEVEN_TOKENS: i32 = 8;
+const TOKENS: i32 = 8;
 /** Bytes of a token's state, { or v128, shift i32 }: STATE of engine/kernels.ts. */
 const STATE: usize = 32;
 /** Bytes of a product of eight rows by four tokens, v128 [4 tokens][2]. */
@@ -62,16 +63,16 @@ export function multiplySeven(
   for (let k = 0; k < columns; k += width) {
     const block = min(width, columns - k);
     const group = COMBINED * 4 * <usize>block; // bytes of eight combined tokens
-    for (let i = 0; i < tokens; i += 8) combineTokens(xs, t, i, tokens, k, block, activations + <usize>(i >> 3) * group);
+    for (let i = 0; i < tokens; i += TOKENS) combineTokens(xs, t, i, tokens, k, block, activations + <usize>(i >> 3) * group);
     const w = address(map, 0) + <usize>k;
     const share = (<usize>block << 3) / <usize>tokens;
-    for (let r = from; r < to; r += 16) {
+    for (let r = from; r < to; r += SEVEN_ROWS) {
       combineRows(w + <usize>r * stride, stride, block, rows);
-      const next = r + 16 < to ? w + <usize>(r + 16) * stride : 0;
+      const next = r + SEVEN_ROWS < to ? w + <usize>(r + SEVEN_ROWS) * stride : 0;
       let x = activations;
-      for (let i = 0; i < tokens; i += 8) {
+      for (let i = 0; i < tokens; i += TOKENS) {
         // Meanwhile the next rows come from memory, a share with every eight tokens.
-        if (next != 0) touch(next + ((<usize>i * share) >> 3), share, stride);
+        if (next != 0) touchRows(next + ((<usize>i * share) >> 3), share, stride);
         multiplyTile(rows, x, block);
         finishTile(map, y, r, t, i, tokens, k == 0, k + block == columns);
         x += group;
@@ -89,18 +90,12 @@ function openTokens(map: usize, xs: usize, t: i32, tokens: i32): void {
   }
 }
 
-/** What {@link touch} read, kept so that no compiler may leave the reads out. */
-let touched: i32 = 0;
-
-/** Reads a byte of every cache line of a share of sixteen rows: the only prefetch that WebAssembly has. */
 @inline
-function touch(at: usize, share: usize, stride: usize): void {
-  let bytes = touched;
-  for (let r = 0; r < 16; r++) {
-    for (let line = at; line < at + share; line += 64) bytes ^= load<u8>(line);
+function touchRows(at: usize, share: usize, stride: usize): void {
+  for (let r = 0; r < SEVEN_ROWS; r++) {
+    touch(at, at + share);
     at += stride;
   }
-  touched = bytes;
 }
 
 /**
