@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 
 const packages = join(import.meta.dirname, "..", "packages");
-const { attacked, fakeDigests, randomMutation, tinyWeights } = await import(join(packages, "fixtures/dist/index.js"));
+const { attacked, fakeGoldens, randomMutation, tinyWeights } = await import(join(packages, "fixtures/dist/index.js"));
 const { equalBytes, memorySink, memorySource } = await import(join(packages, "format/dist/index.js"));
 const { seal } = await import(join(packages, "pack/dist/index.js"));
 const { verify } = await import(join(packages, "verify/dist/index.js"));
@@ -20,7 +20,8 @@ const MOST_MEMORY = 1 << 30;
 
 async function sealSmall() {
   const sink = memorySink();
-  await seal(tinyWeights("speck"), sink, { golden: async (_, prompts) => fakeDigests(prompts) });
+  const weights = tinyWeights("speck");
+  await seal(weights, sink, fakeGoldens(weights));
   return sink.bytes().slice();
 }
 

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { fakeDigests, randomSpan, randomWeights, tinyFold } from "../packages/fixtures/dist/index.js";
+import { fakeGoldens, randomSpan, randomWeights, tinyFold } from "../packages/fixtures/dist/index.js";
 import { openFileSource } from "../packages/format/dist/file/index.js";
 import { memorySource } from "../packages/format/dist/index.js";
 import { sealFile } from "../packages/pack/dist/file/index.js";
@@ -39,7 +39,7 @@ async function sealBig(path) {
       for (let at = 0; at < span.length; at += 1 << 20) yield span.subarray(at, at + (1 << 20));
     },
   };
-  await sealFile(weights, path, { golden: async (_, prompts) => fakeDigests(prompts) });
+  await sealFile(weights, path, fakeGoldens(weights));
 }
 
 /** What a browser has: WebCrypto or, without it, noble alone; Node's own modules taken away before anything is loaded. */

@@ -10,10 +10,11 @@ import { createHash } from "node:crypto";
 import { copyFile, mkdtemp, open, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fakeDigests } from "@s7l/fixtures";
+import { fakeGoldens } from "@s7l/fixtures";
 import { toHex } from "@s7l/format";
 import { sealFile } from "@s7l/pack/file";
 import { type FloatType, freshCheckpoint, writeCheckpoint } from "@s7l/quantize";
+import { goldenPrompts } from "@s7l/runtime";
 import { openQuantized } from "../src/threads.ts";
 
 /** 0.54 GB of F32. */
@@ -59,7 +60,7 @@ async function build(checkpointPath: string, out: string, threads: number | unde
   const { checkpoint, weights, concurrency, close } = await openQuantized(checkpointPath, threads);
   try {
     const seal = await sealFile(weights, out, {
-      golden: async (_, prompts) => fakeDigests(prompts),
+      ...fakeGoldens(weights),
       concurrency,
       source: checkpoint.identity,
     });

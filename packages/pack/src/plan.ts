@@ -23,15 +23,17 @@ import {
 } from "@s7l/format";
 import { PackError } from "./errors.ts";
 import { encodeMetadata, type Metadata } from "./metadata.ts";
-import { defaultPrompts } from "./prompts.ts";
 
 /** Token ids of the golden prompts. */
 export type Prompts = readonly (readonly number[])[];
 
 /** What decides on an artifact besides its weights. */
 export interface PlanOptions {
-  /** 1 to 64 prompts of 1 to 4096 ids, each at most the context long. Default: four drawn from the fold's hash. */
-  readonly prompts?: Prompts;
+  /**
+   * 1 to 64 prompts of 1 to 4096 ids, each at most the context long. The runtime's `goldenPrompts(weights)`, so that whoever seals
+   * these weights gets this root.
+   */
+  readonly prompts: Prompts;
   /** Chunk size as a power of two, 16 to 24; default 20 (1 MiB). Another size is another root. */
   readonly chunkLog2?: number;
   /** What may run. Default: the fold's whole context. */
@@ -61,7 +63,7 @@ export interface SealPlan {
 const PLAN_LABEL = /* @__PURE__ */ new TextEncoder().encode("s7l-seal-plan\0");
 
 /** Plans a seal. Throws PackError where the weights do not fit their fold, or an option is out of bounds. */
-export function planSeal(weights: WeightSource, options: PlanOptions = {}): SealPlan {
+export function planSeal(weights: WeightSource, options: PlanOptions): SealPlan {
   const chunkLog2 = options.chunkLog2 ?? CHUNK_LOG2.usual;
   if (!Number.isInteger(chunkLog2) || chunkLog2 < CHUNK_LOG2.least || chunkLog2 > CHUNK_LOG2.most) {
     throw new PackError(
@@ -71,7 +73,7 @@ export function planSeal(weights: WeightSource, options: PlanOptions = {}): Seal
   }
   const policy = options.policy ?? { maxContext: weights.fold.context };
   assertFit(weights, policy);
-  const prompts = options.prompts ?? defaultPrompts(weights.fold);
+  const { prompts } = options;
   assertPrompts(prompts, weights, policy);
 
   const data = placeTensors(tensorPlan(weights.fold), chunkLog2);

@@ -1,4 +1,4 @@
-import { fakeDigests, randomSpan, randomWeights, TINY_KINDS, tinyFold, tinyWeights } from "@s7l/fixtures";
+import { fakeDigests, fakeGoldens, randomSpan, randomWeights, TINY_KINDS, tinyFold, tinyWeights } from "@s7l/fixtures";
 import {
   type ByteSource,
   memorySink,
@@ -9,19 +9,15 @@ import {
   type WeightSource,
 } from "@s7l/format";
 import { describe, expect, test } from "vitest";
-import type { GoldenCallback } from "./finish.ts";
 import type { Prompts } from "./plan.ts";
-import { defaultPrompts } from "./prompts.ts";
 import { type SealOptions, seal } from "./seal.ts";
-
-const golden: GoldenCallback = async (_, prompts) => fakeDigests(prompts);
 
 async function sealed(
   weights: WeightSource,
   options: Partial<SealOptions> = {},
 ): Promise<{ readonly root: string; readonly bytes: Uint8Array }> {
   const sink = memorySink();
-  const { root, size } = await seal(weights, sink, { golden, ...options });
+  const { root, size } = await seal(weights, sink, { ...fakeGoldens(weights), ...options });
   expect(sink.bytes()).toHaveLength(size);
   return { root: toHex(root), bytes: sink.bytes() };
 }
@@ -63,7 +59,7 @@ describe("seal", () => {
         return fakeDigests(prompts);
       },
     });
-    expect(asked).toEqual(defaultPrompts(tinyFold("dense")));
+    expect(asked).toEqual(fakeGoldens(tinyWeights("dense")).prompts);
     expect(draft).toHaveLength(bytes.length);
     // The root and the table digest, GOLDEN's own digest in the table, and GOLDEN.
     const changed = [...bytes].flatMap((byte, at) => (byte === draft[at] ? [] : [at]));
@@ -183,17 +179,5 @@ describe("what does not fit the fold", () => {
     ],
   ])("is refused: %s", async (_, weights, options, code) => {
     await expect(sealed(weights, options)).rejects.toMatchObject({ name: "PackError", code });
-  });
-});
-
-describe("defaultPrompts", () => {
-  test("are the same for the same fold, lie in its vocabulary and fit its context", () => {
-    const fold = { ...tinyFold("dense"), context: 5 };
-    expect(defaultPrompts(fold)).toEqual(defaultPrompts(fold));
-    expect(defaultPrompts(fold)).toHaveLength(4);
-    for (const ids of defaultPrompts(fold)) {
-      expect(ids).toHaveLength(5);
-      expect(ids.every((id) => id >= 0 && id < fold.vocab)).toBe(true);
-    }
   });
 });

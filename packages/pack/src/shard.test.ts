@@ -1,4 +1,4 @@
-import { TINY_KINDS, tinyWeights } from "@s7l/fixtures";
+import { fakeGoldens, TINY_KINDS, tinyWeights } from "@s7l/fixtures";
 import { describe, expect, test } from "vitest";
 import { planSeal } from "./plan.ts";
 import { baseOfShard, parseShard, tensorsOfShard } from "./shard.ts";
@@ -35,9 +35,12 @@ describe("parseShard", () => {
   });
 });
 
+const routed = tinyWeights("routed");
+
 describe("tensorsOfShard", () => {
   test.each(TINY_KINDS)("divides the tensors of a %s model, each to one shard, in stretches", (kind) => {
-    const plan = planSeal(tinyWeights(kind));
+    const weights = tinyWeights(kind);
+    const plan = planSeal(weights, fakeGoldens(weights));
     for (const of of [1, 2, 3, 8, 1000]) {
       const shards = Array.from({ length: of }, (_, i) => tensorsOfShard(plan, { number: i + 1, of }));
       expect(shards.flat()).toEqual(plan.data.tensors);
@@ -45,7 +48,7 @@ describe("tensorsOfShard", () => {
   });
 
   test("gives shards of about equal size where tensors are small beside them", () => {
-    const plan = planSeal(tinyWeights("routed"));
+    const plan = planSeal(routed, fakeGoldens(routed));
     const sizes = [1, 2, 3].map((number) =>
       tensorsOfShard(plan, { number, of: 3 }).reduce((sum, { length }) => sum + length, 0),
     );
@@ -53,7 +56,7 @@ describe("tensorsOfShard", () => {
   });
 
   test("leaves room before the first shard, and before it alone", () => {
-    const plan = planSeal(tinyWeights("routed"));
+    const plan = planSeal(routed, fakeGoldens(routed));
     expect(baseOfShard(plan, { number: 1, of: 3 })).toBe(0);
     expect(baseOfShard(plan, { number: 2, of: 3 })).toBe(
       plan.dataOffset + (tensorsOfShard(plan, { number: 2, of: 3 })[0]?.offset ?? 0),

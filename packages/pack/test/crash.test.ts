@@ -1,24 +1,23 @@
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fakeDigests, tinyWeights } from "@s7l/fixtures";
+import { fakeGoldens, tinyWeights } from "@s7l/fixtures";
 import { memorySink } from "@s7l/format";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { mergeShards, sealFile, sealShard } from "../src/file/index.ts";
-import { type GoldenCallback, seal } from "../src/index.ts";
+import { seal } from "../src/index.ts";
 import { dieAfter } from "./dying-disk.ts";
 
-const golden: GoldenCallback = async (_, prompts) => fakeDigests(prompts);
 const weights = tinyWeights("speck");
 /** A record after each tensor, so that there are as many moments as there can be. */
-const options = { chunkLog2: 16, saveEvery: 0, golden };
+const options = { ...fakeGoldens(weights), chunkLog2: 16, saveEvery: 0 };
 let expected = new Uint8Array();
 let folder = "";
 let path = "";
 
 beforeAll(async () => {
   const sink = memorySink();
-  await seal(weights, sink, { chunkLog2: 16, golden });
+  await seal(weights, sink, options);
   expected = sink.bytes().slice();
 });
 beforeEach(async () => {

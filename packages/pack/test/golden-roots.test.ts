@@ -1,4 +1,4 @@
-import { fakeDigests, TINY_KINDS, type TinyKind, tinyWeights } from "@s7l/fixtures";
+import { fakeGoldens, TINY_KINDS, type TinyKind, tinyWeights } from "@s7l/fixtures";
 import { memorySink, toHex } from "@s7l/format";
 import { describe, expect, test } from "vitest";
 import { seal } from "../src/index.ts";
@@ -17,9 +17,8 @@ const ROOTS: Readonly<Record<TinyKind, string>> = {
 
 describe("the root", () => {
   test.each(TINY_KINDS)("of the tiny %s model is the sealed one", async (kind) => {
-    const { root } = await seal(tinyWeights(kind), memorySink(), {
-      golden: async (_, prompts) => fakeDigests(prompts),
-    });
+    const weights = tinyWeights(kind);
+    const { root } = await seal(weights, memorySink(), fakeGoldens(weights));
     expect(toHex(root)).toBe(ROOTS[kind]);
   });
 });

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { fakeDigests, randomWeights, tinyFold } from "@s7l/fixtures";
+import { fakeGoldens, randomWeights, tinyFold } from "@s7l/fixtures";
 import { memorySink, toHex } from "@s7l/format";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { seal } from "../src/index.ts";
@@ -19,10 +19,8 @@ let path = "";
 
 beforeAll(async () => {
   const sink = memorySink();
-  const sealed = await seal(randomWeights({ ...tinyFold("routed"), vocab: 4000 }, 7), sink, {
-    chunkLog2: 16,
-    golden: async (_, prompts) => fakeDigests(prompts),
-  });
+  const weights = randomWeights({ ...tinyFold("routed"), vocab: 4000 }, 7);
+  const sealed = await seal(weights, sink, { ...fakeGoldens(weights), chunkLog2: 16 });
   expected = sink.bytes().slice();
   root = toHex(sealed.root);
 });

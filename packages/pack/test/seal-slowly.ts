@@ -3,10 +3,9 @@
  * shard of it. Says `sealing` when it begins and the root when it is done.
  */
 import { setTimeout } from "node:timers/promises";
-import { fakeDigests, randomWeights, tinyFold } from "@s7l/fixtures";
+import { fakeGoldens, randomWeights, tinyFold } from "@s7l/fixtures";
 import { toHex, type WeightSource } from "@s7l/format";
 import { mergeShards, sealFile, sealShard } from "../src/file/index.ts";
-import type { GoldenCallback } from "../src/index.ts";
 import { parseShard } from "../src/index.ts";
 
 const [path = "", task = "all"] = process.argv.slice(2);
@@ -18,15 +17,14 @@ const slow: WeightSource = {
     yield* weights.span(tensor);
   },
 };
-const golden: GoldenCallback = async (_, prompts) => fakeDigests(prompts);
-const options = { chunkLog2: 16, saveEvery: 50 };
+const options = { ...fakeGoldens(weights), chunkLog2: 16, saveEvery: 50 };
 
 process.stdout.write("sealing\n");
 if (task === "all") {
-  const { root } = await sealFile(slow, path, { ...options, golden });
+  const { root } = await sealFile(slow, path, options);
   process.stdout.write(`${toHex(root)}\n`);
 } else if (task === "merge") {
-  const { root } = await mergeShards(slow, path, { ...options, golden });
+  const { root } = await mergeShards(slow, path, options);
   process.stdout.write(`${toHex(root)}\n`);
 } else {
   const { resumed } = await sealShard(slow, path, { ...options, shard: parseShard(task) });

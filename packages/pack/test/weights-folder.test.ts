@@ -1,11 +1,11 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fakeDigests, TINY_KINDS, tinyWeights } from "@s7l/fixtures";
+import { fakeGoldens, TINY_KINDS, tinyWeights } from "@s7l/fixtures";
 import { memorySink } from "@s7l/format";
 import { openWeights, writeWeights } from "@s7l/format/file";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type GoldenCallback, seal } from "../src/index.ts";
+import { seal } from "../src/index.ts";
 
 let folder: string;
 
@@ -15,17 +15,15 @@ beforeEach(async () => {
 
 afterEach(() => rm(join(folder, ".."), { recursive: true }));
 
-const golden: GoldenCallback = async (_, prompts) => fakeDigests(prompts);
-
 describe("a weights folder", () => {
   test.each(TINY_KINDS)("seals to the same bytes as the %s weights that went into it", async (kind) => {
     const [direct, stored] = [memorySink(), memorySink()];
     const weights = tinyWeights(kind);
-    await seal(weights, direct, { golden });
+    await seal(weights, direct, fakeGoldens(weights));
     await writeWeights(folder, weights, { report: () => ({ tensors: 1 }) });
     expect((await readdir(folder)).sort()).toEqual(["report.json", "vocab.json", "weights.bin", "weights.json"]);
     const opened = await openWeights(folder);
-    await seal(opened, stored, { golden });
+    await seal(opened, stored, fakeGoldens(opened));
     await opened.close();
     expect(stored.bytes()).toEqual(direct.bytes());
   });
@@ -53,7 +51,7 @@ describe("a weights folder", () => {
       "a weights.json that is not UTF-8",
       () => writeFile(join(folder, "weights.json"), Uint8Array.of(0xff)),
       "schema",
-      "not JSON",
+      "not UTF-8",
     ],
     [
       "null where a value belongs",
@@ -98,7 +96,7 @@ describe("a weights folder", () => {
     bytes[0] = bytes[0] === 1 ? 2 : 1;
     await writeFile(path, bytes);
     const opened = await openWeights(folder);
-    await expect(seal(opened, memorySink(), { golden })).rejects.toMatchObject({
+    await expect(seal(opened, memorySink(), fakeGoldens(opened))).rejects.toMatchObject({
       code: "content",
       message: expect.stringContaining("quantize again"),
     });

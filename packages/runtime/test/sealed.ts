@@ -4,12 +4,12 @@ import { type ByteSource, memorySink, memorySource, type WeightSource } from "@s
 import { seal } from "@s7l/pack";
 import { openVerified, type VerifiedArtifact, verify } from "@s7l/verify";
 import { type LoadOptions, loadModel, type Model } from "../src/model.ts";
-import { replayGolden } from "../src/replay-golden.ts";
+import { goldenPrompts, replayGolden } from "../src/replay-golden.ts";
 
 /** The bytes of an artifact whose golden digests are the runtime's own. */
 export async function sealBytes(
   weights: WeightSource,
-  prompts?: readonly (readonly number[])[],
+  prompts: readonly (readonly number[])[] = goldenPrompts(weights),
   maxContext = weights.fold.context,
 ): Promise<Uint8Array> {
   const sink = memorySink();
@@ -23,7 +23,7 @@ export async function sealBytes(
     });
     return digests;
   };
-  await seal(weights, sink, { golden, ...(prompts ? { prompts } : {}), policy: { maxContext } });
+  await seal(weights, sink, { golden, prompts, policy: { maxContext } });
   return sink.bytes();
 }
 

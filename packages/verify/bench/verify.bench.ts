@@ -3,7 +3,7 @@ import { mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fakeDigests, randomSpan, randomWeights, tinyFold } from "@s7l/fixtures";
+import { fakeGoldens, randomSpan, randomWeights, tinyFold } from "@s7l/fixtures";
 import { memorySource, spanLayout, type WeightSource } from "@s7l/format";
 import { openFileSource } from "@s7l/format/file";
 import { sealFile } from "@s7l/pack/file";
@@ -26,7 +26,7 @@ const weights: WeightSource = {
 
 const folder = mkdtempSync(join(tmpdir(), "s7l-bench-"));
 const path = join(folder, "model.s7l");
-await sealFile(weights, path, { golden: async (_, prompts) => fakeDigests(prompts) });
+await sealFile(weights, path, fakeGoldens(weights));
 const source = await openFileSource(path);
 const bytes = await source.read(0, source.size);
 const { plan } = await openVerified(source);
@@ -61,6 +61,6 @@ describe(`${(source.size / 1e6).toFixed(0)} MB`, () => {
   });
 
   bench("seal to a file", async () => {
-    await sealFile(weights, path, { golden: async (_, prompts) => fakeDigests(prompts) });
+    await sealFile(weights, path, fakeGoldens(weights));
   });
 });

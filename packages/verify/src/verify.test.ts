@@ -1,4 +1,4 @@
-import { fakeDigests, TINY_KINDS, tinyWeights } from "@s7l/fixtures";
+import { fakeDigests, fakeGoldens, TINY_KINDS, tinyWeights } from "@s7l/fixtures";
 import { memorySink, memorySource, toHex } from "@s7l/format";
 import { type GoldenCallback, seal } from "@s7l/pack";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -144,7 +144,8 @@ describe("openVerified", () => {
       refused = await openVerified(draft).catch((error: unknown) => error);
       return fakeDigests(prompts);
     };
-    await seal(tinyWeights("speck"), memorySink(), { golden });
+    const weights = tinyWeights("speck");
+    await seal(weights, memorySink(), { ...fakeGoldens(weights), golden });
     expect(refused).toMatchObject({ name: "VerifyError", rule: "V6", code: "draft" });
   });
 

@@ -1,4 +1,4 @@
-import { fakeDigests, type TinyKind, tinyWeights } from "@s7l/fixtures";
+import { fakeDigests, fakeGoldens, type TinyKind, tinyWeights } from "@s7l/fixtures";
 import { type ByteSource, memorySink } from "@s7l/format";
 import { seal } from "@s7l/pack";
 import { type Prompts, type Replay, verify } from "../src/index.ts";
@@ -9,7 +9,8 @@ export const replay: Replay = async (_, prompts) => fakeDigests(prompts);
 /** Seals a tiny model the way a caller does: the draft is verified, and its replay gives the digests. */
 export async function sealTiny(kind: TinyKind, seed = 7): Promise<Uint8Array> {
   const sink = memorySink();
-  await seal(tinyWeights(kind, seed), sink, { golden: digestsOfDraft });
+  const weights = tinyWeights(kind, seed);
+  await seal(weights, sink, { ...fakeGoldens(weights), golden: digestsOfDraft });
   return sink.bytes();
 }
 

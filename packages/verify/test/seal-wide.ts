@@ -1,4 +1,4 @@
-import { fakeDigests, randomWeights, tinyFold } from "@s7l/fixtures";
+import { fakeGoldens, randomWeights, tinyFold } from "@s7l/fixtures";
 import { type Fold, memorySink } from "@s7l/format";
 import { seal } from "@s7l/pack";
 
@@ -8,10 +8,8 @@ const WIDTH = 4096;
 /** The tiny model of four experts with wide layers, in chunks of 64 KiB: 700 kB, of which no request gets all. */
 export async function sealWide(seed = 7): Promise<Uint8Array> {
   const sink = memorySink();
-  await seal(randomWeights(widened(tinyFold("routed")), seed), sink, {
-    golden: async (_, prompts) => fakeDigests(prompts),
-    chunkLog2: 16,
-  });
+  const weights = randomWeights(widened(tinyFold("routed")), seed);
+  await seal(weights, sink, { ...fakeGoldens(weights), chunkLog2: 16 });
   return sink.bytes();
 }
 

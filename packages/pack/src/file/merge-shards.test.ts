@@ -1,10 +1,9 @@
 import { copyFile, mkdtemp, open, readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fakeDigests, tinyWeights } from "@s7l/fixtures";
+import { fakeGoldens, tinyWeights } from "@s7l/fixtures";
 import { concatBytes, memorySink, sha256, type WeightSource } from "@s7l/format";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { GoldenCallback } from "../finish.ts";
 import { seal } from "../seal.ts";
 import { mergeShards } from "./merge-shards.ts";
 import { sealShard } from "./seal-file.ts";
@@ -18,15 +17,14 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const golden: GoldenCallback = async (_, prompts) => fakeDigests(prompts);
 const weights = tinyWeights("routed");
-const options = { chunkLog2: 16 };
+const options = { ...fakeGoldens(weights), chunkLog2: 16 };
 /** A record after each tensor: much syncing, but nothing is lost. */
 const careful = { ...options, saveEvery: 0 };
 
 async function whole(source: WeightSource = weights): Promise<Uint8Array> {
   const sink = memorySink();
-  await seal(source, sink, { golden, chunkLog2: 16 });
+  await seal(source, sink, options);
   return sink.bytes().slice();
 }
 
@@ -34,7 +32,7 @@ async function sealShards(of: number, source: WeightSource = weights): Promise<v
   for (let number = of; number >= 1; number--) await sealShard(source, path, { ...options, shard: { number, of } });
 }
 
-const merge = () => mergeShards(weights, path, { ...options, golden });
+const merge = () => mergeShards(weights, path, options);
 
 /** The files of part `number`. */
 async function partFile(number: number, ending: "bin" | "record"): Promise<string> {
@@ -205,7 +203,7 @@ describe("shards", () => {
     const source = sha256(Uint8Array.of(1));
     for (const number of [1, 2, 3]) await sealShard(weights, path, { ...options, source, shard: { number, of: 3 } });
     await expect(merge()).rejects.toThrow(/another plan/);
-    await mergeShards(weights, path, { ...options, source, golden });
+    await mergeShards(weights, path, { ...options, source });
     expect(Buffer.compare(await readFile(path), await whole())).toBe(0);
   });
 

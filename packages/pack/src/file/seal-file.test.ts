@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fakeDigests, tinyWeights } from "@s7l/fixtures";
+import { fakeDigests, fakeGoldens, tinyWeights } from "@s7l/fixtures";
 import { memorySink } from "@s7l/format";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { GoldenCallback } from "../finish.ts";
@@ -18,19 +18,20 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }));
 
-const golden: GoldenCallback = async (_, prompts) => fakeDigests(prompts);
+const goldens = fakeGoldens(tinyWeights("dense"));
 
 describe("sealFile", () => {
   test("writes what seal writes, read-only", async () => {
     const sink = memorySink();
-    const expected = await seal(tinyWeights("dense"), sink, { golden });
-    expect(await sealFile(tinyWeights("dense"), path, { golden })).toEqual(expected);
+    const expected = await seal(tinyWeights("dense"), sink, goldens);
+    expect(await sealFile(tinyWeights("dense"), path, goldens)).toEqual(expected);
     expect(new Uint8Array(await readFile(path))).toEqual(sink.bytes().slice());
     expect((await stat(path)).mode & 0o777).toBe(0o444);
   });
 
   test("lets the golden callback read the draft while no file has its name", async () => {
     await sealFile(tinyWeights("dense"), path, {
+      ...goldens,
       golden: async (draft, prompts) => {
         expect(await draft.read(0, 4)).toEqual(new TextEncoder().encode("S7LM"));
         expect(await readdir(folder)).not.toContain("model.s7l");
@@ -44,7 +45,7 @@ describe("sealFile", () => {
     ["the digests are wrong", async () => []],
   ])("leaves what stood there, and nothing else, when %s", async (_, failing) => {
     await writeFile(path, "before");
-    await expect(sealFile(tinyWeights("dense"), path, { golden: failing })).rejects.toThrow();
+    await expect(sealFile(tinyWeights("dense"), path, { ...goldens, golden: failing })).rejects.toThrow();
     expect(await readdir(folder)).toEqual(["model.s7l"]);
     expect(await readFile(path, "utf8")).toBe("before");
     await chmod(path, 0o644);
@@ -57,7 +58,7 @@ describe("sealFile", () => {
         yield new Uint8Array(31);
       },
     };
-    await expect(sealFile(weights, path, { golden })).rejects.toMatchObject({ name: "PackError" });
+    await expect(sealFile(weights, path, goldens)).rejects.toMatchObject({ name: "PackError" });
     expect(await readdir(folder)).toEqual([]);
   });
 });
