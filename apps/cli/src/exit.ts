@@ -2,12 +2,29 @@
  * Exit codes and the one sentence of an error. 0: fine. 1: refused, by a rule of a format or a model. 2: usage, I/O, or an
  * interruption: nothing is known about the input.
  */
-import { S7lError } from "@s7l/format";
+import { type FormatErrorCode, S7lError } from "@s7l/format";
+import type { PackErrorCode } from "@s7l/pack";
+import type { QuantizeErrorCode } from "@s7l/quantize";
+import type { GateErrorCode, RuntimeErrorCode, SessionStateErrorCode } from "@s7l/runtime";
+import type { ProofErrorCode, SignatureErrorCode, VerifyErrorCode } from "@s7l/verify";
+import type { CliErrorCode } from "./errors.ts";
 
 export type ExitCode = 0 | 1 | 2;
 
-/** Codes that say nothing about the input's worth: it could not be read, or the question was wrong. */
-const NOT_JUDGED: ReadonlySet<string> = new Set([
+type Code =
+  | CliErrorCode
+  | FormatErrorCode
+  | GateErrorCode
+  | PackErrorCode
+  | ProofErrorCode
+  | QuantizeErrorCode
+  | RuntimeErrorCode
+  | SessionStateErrorCode
+  | SignatureErrorCode
+  | VerifyErrorCode;
+
+/** Codes that say nothing about the input's worth: it could not be read, or the question was wrong. So do all of HttpError. */
+const NOT_JUDGED: ReadonlySet<string> = new Set<Code>([
   "usage",
   "option",
   "engine",

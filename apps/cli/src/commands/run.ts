@@ -102,7 +102,7 @@ export const run = defineVerb({
       const root = toHex(model.artifact.root);
       const logitsDigest = toHex(digest);
       report.note(
-        `${formatCount(ids.length)} tokens, ended by ${stopped}, ${tokensPerSecond.toFixed(0)} tokens/s (${model.engine}), logits ${logitsDigest.slice(0, 16)}…, root ${root.slice(0, 16)}…`,
+        `${formatCount(ids.length)} tokens, ended by ${stopped}, ${tokensPerSecond.toFixed(0)} tokens/s (${model.engine}${model.threads > 1 ? `, ${model.threads} threads` : ""}), logits ${logitsDigest.slice(0, 16)}…, root ${root.slice(0, 16)}…`,
       );
       const experts = body.routes.slice(before.length);
       if (args.receipt !== undefined)
