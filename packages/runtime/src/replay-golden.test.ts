@@ -1,16 +1,17 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Worker } from "node:worker_threads";
 import { TINY_KINDS, type TinyKind, tinyFold, tinyLexical, tinyWeights } from "@s7l/fixtures";
 import { memorySource, type Vocabulary } from "@s7l/format";
 import { openVerified, verify } from "@s7l/verify";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { s7MiniPath } from "../test/reference.ts";
 import { sealBytes, tinyModel } from "../test/sealed.ts";
 import { STX } from "./gate.ts";
 import { createLexicalRouter } from "./lexical-router.ts";
 import { createLogitsDigest } from "./logits-digest.ts";
 import { goldenPrompts, replayGolden, replayPrompts } from "./replay-golden.ts";
-import { openSession } from "./session.ts";
+import { openSession, Session } from "./session.ts";
 import { openTokenizer, requireTokenizer } from "./tokenizer.ts";
 
 const runtimeError = (code: string) => expect.objectContaining({ name: "RuntimeError", code });
@@ -76,6 +77,38 @@ test.each([
 ])("a prompt with $what is refused", async ({ prompt, code }) => {
   const model = await tinyModel("dense");
   await expect(replayPrompts(model, [prompt])).rejects.toThrow(runtimeError(code));
+});
+
+describe("a replay leaves nothing behind,", () => {
+  const fates = [
+    { fate: "that succeeds", prompts: [[1, 2], [3]], sessions: 2 },
+    { fate: "that fails", prompts: [[1, 2], [99]], sessions: 2 },
+  ];
+
+  test.each(fates)("one $fate: no session", async ({ prompts, sessions }) => {
+    const model = await tinyModel("dense", { engine: "simd" });
+    const close = vi.spyOn(Session.prototype, "close");
+    await replayPrompts(model, prompts).catch(() => undefined);
+    expect(close).toHaveBeenCalledTimes(sessions);
+    close.mockRestore();
+  });
+
+  test.each(fates)("one $fate: no thread", async ({ prompts }) => {
+    const weights = tinyWeights("dense");
+    const artifact = await openVerified(memorySource(await sealBytes(weights, [[0]])));
+    let started = 0;
+    const living = new Set<Worker>();
+    const count = (thread: Worker): void => {
+      started++;
+      living.add(thread);
+      thread.once("exit", () => living.delete(thread));
+    };
+    process.on("worker", count);
+    await replayGolden(artifact, prompts, { engine: "simd", threads: 2 }).catch(() => undefined);
+    process.off("worker", count);
+    expect(started).toBe(2);
+    await vi.waitFor(() => expect(living.size).toBe(0), 10_000);
+  });
 });
 
 describe("goldenPrompts", () => {

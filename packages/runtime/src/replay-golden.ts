@@ -60,14 +60,17 @@ export async function replayPrompts(model: Model, prompts: Prompts, signal?: Abo
   for (const ids of prompts) {
     if (ids.length < 1 || ids.length > MAX_PROMPT_IDS)
       throw new RuntimeError("ids", `a golden prompt has ${ids.length} ids; 1 to ${MAX_PROMPT_IDS} are allowed`);
-    const session = openSession(model);
-    const body = session.begin(STX);
     const digest = createLogitsDigest();
-    for (let at = 0; at < ids.length; at += CHUNK) {
-      await turn();
-      digest.update(await body.forward(ids.slice(at, at + CHUNK), "all"));
+    const session = openSession(model);
+    try {
+      const body = session.begin(STX);
+      for (let at = 0; at < ids.length; at += CHUNK) {
+        await turn();
+        digest.update(await body.forward(ids.slice(at, at + CHUNK), "all"));
+      }
+    } finally {
+      session.close();
     }
-    session.close();
     digests.push(digest.digest());
   }
   return digests;
@@ -92,7 +95,13 @@ export async function replayGolden(
 ): Promise<Uint8Array[]> {
   const { holdUpTo = HOLD, signal } = options;
   const streamed = weightBytes(artifact.plan) > holdUpTo ? await replayStreamed(artifact, prompts, options) : undefined;
-  return streamed ?? replayPrompts(await loadModel(artifact, options), prompts, signal);
+  if (streamed) return streamed;
+  const model = await loadModel(artifact, options);
+  try {
+    return await replayPrompts(model, prompts, signal);
+  } finally {
+    model.close();
+  }
 }
 
 /** Undefined where the wanted engine or the prompts need the model to be held. */

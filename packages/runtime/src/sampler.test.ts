@@ -98,6 +98,16 @@ describe("the shares of ids follow the softmax", () => {
   });
 });
 
+test.each([
+  { topP: 0.25, ids: [0] },
+  { topP: 0.5, ids: [0, 1] },
+  { topP: 0.75, ids: [0, 1, 2] },
+  { topP: 0.76, ids: [0, 1, 2, 3] },
+])("top-p $topP of four equal ids keeps $ids: a sum that just reaches it is enough", ({ topP, ids }) => {
+  const drawn = draws(nats([1, 1, 1, 1]), { ...PLAIN, topP }, 200);
+  expect([...new Set(drawn)].sort()).toEqual(ids);
+});
+
 test.each([1, 2, 40, 255, 256, 257, 999, 1000, 5000])("the best %i ids are in order, ties by the lowest", (count) => {
   const next = randomWords(5);
   const values = Array.from({ length: 1000 }, () => (next() % 64) - 32);

@@ -161,6 +161,18 @@ describe("forward", () => {
     await expect(body.forward([3])).rejects.toThrow(runtimeError("context"));
   });
 
+  test("ends the body where the engine fails, as its cache may hold part of a step", async () => {
+    const threads = await tinyModel("dense", { engine: "simd", threads: 2 });
+    const session = openSession(threads);
+    const body = session.begin(STX);
+    await body.forward([3]);
+    threads.close();
+    await expect(body.forward([3])).rejects.toThrow(runtimeError("engine"));
+    expect(body.ended).toBe(true);
+    expect(session.phase).toBe("ETX");
+    await expect(body.forward([3])).rejects.toThrow(gateError("phase"));
+  });
+
   test("routes each position by the text up to it", async () => {
     const body = openSession(model).begin(STX);
     const { tokenizer } = model;
