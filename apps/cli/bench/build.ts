@@ -14,7 +14,6 @@ import { fakeGoldens } from "@s7l/fixtures";
 import { toHex } from "@s7l/format";
 import { sealFile } from "@s7l/pack/file";
 import { type FloatType, freshCheckpoint, writeCheckpoint } from "@s7l/quantize";
-import { goldenPrompts } from "@s7l/runtime";
 import { openQuantized } from "../src/threads.ts";
 
 /** 0.54 GB of F32. */

@@ -28,7 +28,7 @@ export interface OpenWeights extends WeightSource {
 export async function openWeights(folder: string): Promise<OpenWeights> {
   const indexPath = join(folder, FILES.index);
   const indexBytes = await readWhole(indexPath);
-  const index = folderSchema.parse(valueOf(indexBytes, indexPath), FILES.index);
+  const index = folderSchema.parse(jsonOf(indexBytes, indexPath), FILES.index);
   const { tokenizer, vocab, ...rest } = index.vocabulary;
   const vocabulary: Vocabulary = {
     ...rest,
@@ -164,7 +164,7 @@ async function readHashed(path: string, expected: string): Promise<Uint8Array> {
   return bytes;
 }
 
-function valueOf(bytes: Uint8Array, path: string): Value {
+function jsonOf(bytes: Uint8Array, path: string): Value {
   let json: unknown;
   try {
     json = parseJson(bytes).value;
