@@ -1,5 +1,5 @@
 import { randomSpan } from "@s7l/fixtures";
-import { type ByteSource, memorySource, spanLayout } from "@s7l/format";
+import { type ByteSource, memorySource, sha256, spanLayout } from "@s7l/format";
 import { beforeEach, describe, expect, test } from "vitest";
 import { sealTiny } from "../test/seal-tiny.ts";
 import { sealWide } from "../test/seal-wide.ts";
@@ -116,6 +116,38 @@ describe("VerifiedArtifact", () => {
   test("reads each tensor as it was sealed", async () => {
     for (const tensor of artifact.plan) expect(await artifact.read(tensor.name)).toEqual(randomSpan(tensor, 7));
     expect(artifact.coverage()).toEqual({ chunks: artifact.plan.length, total: artifact.plan.length });
+  });
+
+  test.each(["dense", "routed"] as const)("gives the digest of the file that it is, %s", async (kind) => {
+    const file = await sealTiny(kind);
+    const opened = await openVerified(memorySource(file));
+    expect(await opened.digest()).toEqual(sha256(file));
+    const wide = await sealWide();
+    expect(await (await openVerified(memorySource(wide))).digest()).toEqual(sha256(wide));
+  });
+
+  test("gives no digest of a file that any byte of is another's", async () => {
+    for (let at = 0; at < bytes.length; at += at < 1024 ? 1 : 97) {
+      bytes[at] = (bytes[at] ?? 0) ^ 1;
+      await expect(artifact.digest(), `byte ${at}`).rejects.toMatchObject({ name: "VerifyError" });
+      bytes[at] = (bytes[at] ?? 0) ^ 1;
+    }
+    expect(await artifact.digest()).toEqual(sha256(bytes));
+  });
+
+  test("stops making a digest when it is told to", async () => {
+    const stop = new AbortController();
+    const memory = memorySource(bytes);
+    let left = Number.POSITIVE_INFINITY;
+    const read = (offset: number, length: number): Promise<Uint8Array> => {
+      if (left-- === 0) stop.abort();
+      return memory.read(offset, length);
+    };
+    const opened = await openVerified({ ...memory, read });
+    for (const reads of [0, 3, 40]) {
+      left = reads;
+      await expect(opened.digest({ signal: stop.signal })).rejects.toMatchObject({ name: "AbortError" });
+    }
   });
 
   test("counts a chunk once however often it is read", async () => {

@@ -4,6 +4,7 @@
 import {
   type Abi,
   type Component,
+  createSha256,
   type Fold,
   FormatError,
   type Gate,
@@ -19,6 +20,8 @@ import {
   type Vocabulary,
 } from "@s7l/format";
 import type { ChunkBuffers } from "./chunk-buffers.ts";
+import { readEnvelope } from "./envelope.ts";
+import { Ledger } from "./ledger.ts";
 import { readLeaves, readTensor, type TensorPlace } from "./tensor-reader.ts";
 
 /** What verification has established, before any tensor is read. */
@@ -199,6 +202,30 @@ export class VerifiedArtifact {
   /** Reads a tensor only to check it. */
   async verifyTensor(name: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     await this.#readTensor(this.#indexOf(name), undefined, options);
+  }
+
+  /**
+   * SHA-256 of the artifact's file, as stock tools sign it. Reads all of it, and holds each byte to the root on its way into
+   * the hash: the digest is of the artifact, or this throws. A source that gives other bytes at another time can thus not lend
+   * it the digest, and so the signature, of another file. Throws VerifyError, or FormatError `io`.
+   */
+  async digest({ signal, fromCache }: Omit<CheckOptions, "buffers"> = {}): Promise<Uint8Array> {
+    const { header, place, tensors, records } = this.#front;
+    const hash = createSha256();
+    const read = async (offset: number, length: number): Promise<Uint8Array> => {
+      signal?.throwIfAborted();
+      const bytes = (await place.source.read(offset, length)).slice();
+      hash.update(bytes);
+      return bytes;
+    };
+    // In the order of the file, every byte once: the envelope with its padding, the leaves, which are TREE, and the spans.
+    const source = { size: this.size, read };
+    await readEnvelope(source, header.root, new Ledger());
+    for (const [i, tensor] of tensors.entries()) await readLeaves({ ...place, source }, tensor, at(records, i));
+    const onChunk = (_: number, chunk: Uint8Array): void => hash.update(chunk);
+    for (const [i, tensor] of tensors.entries())
+      await readTensor(place, tensor, at(records, i), undefined, { signal, fromCache, onChunk });
+    return hash.digest();
   }
 
   async #readTensor(index: number, target: Uint8Array | undefined, options: CheckOptions): Promise<void> {

@@ -2,7 +2,7 @@
  * Who vouches for a root. Verify itself knows no curve: it calls a check that was made elsewhere (`@s7l/verify/signature`), so
  * that whoever pins roots does not carry what only signatures need.
  */
-import { type ByteSource, createSha256 } from "@s7l/format";
+import type { CheckOptions, VerifiedArtifact } from "./artifact.ts";
 import { SignatureError, type SignatureErrorCode } from "./signature/errors.ts";
 
 /** What there is to be signed. */
@@ -11,7 +11,7 @@ export interface Sealed {
   readonly root: Uint8Array;
   /** Bytes of the artifact. */
   readonly size: number;
-  /** SHA-256 of all its bytes: reads the whole source. */
+  /** SHA-256 of all its bytes: reads them, each held to the root. Throws VerifyError where one is another. */
   readonly digest: () => Promise<Uint8Array>;
 }
 
@@ -40,31 +40,21 @@ export interface SignatureOptions {
   readonly requireSignature?: boolean;
 }
 
-/** The verdict, or undefined where no signature is asked for. What the source throws passes through. */
+/**
+ * The verdict, or undefined where no signature is asked for. What the source throws passes through, and VerifyError where the
+ * bytes that a digest is of are not the artifact's.
+ */
 export async function judgeSignature(
-  root: Uint8Array,
-  source: ByteSource,
-  { signature, requireSignature, signal }: SignatureOptions & { readonly signal?: AbortSignal },
+  artifact: Pick<VerifiedArtifact, "root" | "size" | "digest">,
+  { signature, requireSignature, ...options }: SignatureOptions & CheckOptions,
 ): Promise<SignatureVerdict | undefined> {
   if (!signature && !requireSignature) return undefined;
   try {
     if (!signature) throw new SignatureError("signature-missing", "a signature is required, and none was given");
-    const digest = (): Promise<Uint8Array> => digestOf(source, signal);
-    return { ok: true, ...(await signature({ root: root.slice(), size: source.size, digest })) };
+    const { root, size } = artifact;
+    return { ok: true, ...(await signature({ root, size, digest: () => artifact.digest(options) })) };
   } catch (error) {
     if (!(error instanceof SignatureError)) throw error;
     return { ok: false, code: error.code, message: error.message };
   }
-}
-
-/** Bytes read at a time. */
-const STEP = 1 << 20;
-
-async function digestOf(source: ByteSource, signal: AbortSignal | undefined): Promise<Uint8Array> {
-  const hash = createSha256();
-  for (let at = 0; at < source.size; at += STEP) {
-    signal?.throwIfAborted();
-    hash.update(await source.read(at, Math.min(STEP, source.size - at)));
-  }
-  return hash.digest();
 }

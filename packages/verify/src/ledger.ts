@@ -85,7 +85,8 @@ export class Ledger {
     this.replayed = true;
   }
 
-  private note(error: unknown): unknown {
+  /** Takes a finding into the verdicts, wherever it was made. */
+  note(error: unknown): unknown {
     if (error instanceof VerifyError) this.broken = error;
     return error;
   }

@@ -42,8 +42,8 @@ export interface ReadOptions {
   readonly ahead?: number;
   /** A check without a target asks the cache too; by default it wants to know about the source's own bytes. */
   readonly fromCache?: boolean | undefined;
-  /** Called with the index of each leaf that was verified. */
-  readonly onChunk: (leaf: number) => void;
+  /** Called for each chunk that was verified, in order: the index of its leaf, and its bytes, which are lent only for the call. */
+  readonly onChunk: (leaf: number, chunk: Uint8Array) => void;
 }
 
 /** The sealed leaves of a tensor, proved to give its root T; for callers outside of a ledger. */
@@ -140,7 +140,7 @@ async function readChunks(
       }
       if (cache && !isKept) await remember(cache, leaf, chunk);
       contentOf(() => scan.update(chunk));
-      onChunk(tensor.firstLeaf + index);
+      onChunk(tensor.firstLeaf + index, chunk);
     }
     contentOf(() => scan.finish());
   } finally {

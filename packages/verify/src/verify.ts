@@ -101,7 +101,7 @@ export async function verifyWith(source: ByteSource, options: VerifyOptions, hel
   let signature: SignatureVerdict | undefined;
   try {
     front = await verifyFront(source, options, ledger);
-    signature = await judgeSignature(front.artifact.root, front.source, options);
+    signature = await judgeSignature(front.artifact, options);
     await verifyTree(front, options, ledger);
     await verifyTensors(front, options, ledger, helper);
     // What nobody vouches for is still inspected, but not run.
@@ -110,6 +110,7 @@ export async function verifyWith(source: ByteSource, options: VerifyOptions, hel
     return verdict(ledger, front, options, signature);
   } catch (error) {
     if (!(error instanceof VerifyError)) throw error;
+    ledger.note(error);
     return verdict(ledger, front, options, signature, error);
   }
 }
@@ -120,9 +121,9 @@ export async function verifyWith(source: ByteSource, options: VerifyOptions, hel
  */
 export async function openVerified(source: ByteSource, options: OpenOptions = {}): Promise<VerifiedArtifact> {
   const ledger = new Ledger();
-  const { artifact, source: guarded } = await verifyFront(source, options, ledger);
+  const { artifact } = await verifyFront(source, options, ledger);
   ledger.check("V6", () => sealedGoldens(artifact.golden));
-  const signature = await judgeSignature(artifact.root, guarded, options);
+  const signature = await judgeSignature(artifact, options);
   if (signature?.ok === false) throw new SignatureError(signature.code, signature.message);
   return artifact;
 }

@@ -9,7 +9,6 @@ import { describeOriginal } from "../inspection/original.ts";
 import { describeSafetensors } from "../inspection/safetensors.ts";
 import type { Description } from "../inspection/table.ts";
 import { withSource } from "../source.ts";
-import { digestOf } from "../source-digest.ts";
 import { defineVerb } from "../verb.ts";
 import { version } from "../version.ts";
 
@@ -34,10 +33,10 @@ export const inspect = defineVerb({
   },
 });
 
-/** Only of what verifies in front: a bill of a file that lies about itself would be worth nothing. */
+/** Only of what verifies, to its last byte: a bill of a file that lies about itself would be worth nothing. */
 async function describeBill(source: ByteSource, signal: AbortSignal): Promise<Description> {
   const artifact = await openVerified(source, { signal });
-  const bill = billOf(artifact, await digestOf(source, signal), { version: version() });
+  const bill = billOf(artifact, await artifact.digest({ signal }), { version: version() });
   return { json: bill, lines: JSON.stringify(bill, undefined, 2).split("\n") };
 }
 

@@ -10,7 +10,6 @@ import { brokenRule } from "../sealing.ts";
 import { ROOT_ENDING, SIGNATURE_ENDING } from "../signature-file.ts";
 import { needSmallFile } from "../small-file.ts";
 import { withSource } from "../source.ts";
-import { digestOf } from "../source-digest.ts";
 import { defineVerb } from "../verb.ts";
 
 export const sign = defineVerb({
@@ -32,9 +31,9 @@ export const sign = defineVerb({
         signal,
       });
       if (!verification.artifact) throw new CliError("refused", `${file} does not verify: ${brokenRule(verification)}`);
-      const { root, size } = verification.artifact;
-      const digest = (): Promise<Uint8Array> => digestOf(source, signal);
-      const sealed = { root, size };
+      const { artifact } = verification;
+      const sealed = { root: artifact.root, size: artifact.size };
+      const digest = (): Promise<Uint8Array> => artifact.digest({ signal });
       const options = comment === undefined ? { key } : { key, comment };
       return { sealed, signature: await signArtifact({ ...sealed, name: basename(file), digest }, options) };
     });

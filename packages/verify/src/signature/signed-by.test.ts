@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { p256 } from "@noble/curves/nist.js";
-import { memorySource, sha256, toHex } from "@s7l/format";
+import { type ByteSource, memorySource, sha256, toHex } from "@s7l/format";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { replay, sealTiny } from "../../test/seal-tiny.ts";
 import { hasSuites, suiteText } from "../../test/shared-suites.ts";
@@ -311,6 +311,47 @@ describe("a bundle", () => {
     test("makes verify read the whole file once more, and hold it to the digest", async () => {
       const signature = signedBy({ signature: stock(".", sha256(file)), key: p256Key.public });
       expect(await verify(memorySource(file), { signature })).toMatchObject({ ok: true, authenticity: "signed" });
+      expect(await openVerified(memorySource(file), { signature })).toBeDefined();
+    });
+
+    /** A source that shows `other` whenever the file is read from its first byte on again, and `shown` at any other time. */
+    const turning = (shown: Uint8Array, other: Uint8Array): ByteSource => {
+      let [reads, end] = [0, 0];
+      const read = async (offset: number, length: number): Promise<Uint8Array> => {
+        const again = offset === 0 ? reads++ > 0 : end > 0 && offset === end;
+        end = again ? offset + length : 0;
+        return (again ? other : shown).slice(offset, offset + length);
+      };
+      return { size: shown.length, read };
+    };
+
+    test("does not sign another artifact that a source shows for the file", async () => {
+      const unsigned = await sealTiny("dense", 8);
+      expect(unsigned.length).toBe(file.length);
+      const signature = signedBy({ signature: stock(".", sha256(file)), key: p256Key.public });
+      const verdict = await verify(turning(unsigned, file), { signature });
+      expect(verdict).toMatchObject({ ok: false, integrity: "broken", broken: { id: "V7" } });
+      expect(verdict.authenticity).not.toBe("signed");
+      await expect(openVerified(turning(unsigned, file), { signature })).rejects.toMatchObject({ name: "VerifyError" });
+    });
+
+    test("does not sign the artifact whose root a signed file has, where a byte of that file is another", async () => {
+      const table = 256 + 64 * 2;
+      for (const at of [table, 1100, file.length - 5000, file.length - 40]) {
+        const signed = file.map((byte, i) => (i === at ? byte ^ 1 : byte));
+        const signature = signedBy({ signature: stock(".", sha256(signed)), key: p256Key.public });
+        // The byte is shown as it was signed at one reading of it, and as it is sealed at the others.
+        for (let turn = 1; turn <= 4; turn++) {
+          let reads = 0;
+          const read = async (offset: number, length: number): Promise<Uint8Array> => {
+            const covers = offset <= at && at < offset + length && ++reads === turn;
+            return (covers ? signed : file).slice(offset, offset + length);
+          };
+          const verdict = await verify({ size: file.length, read }, { signature });
+          expect(verdict, `byte ${at}, reading ${turn}`).toMatchObject({ ok: false });
+          expect(verdict.authenticity).not.toBe("signed");
+        }
+      }
     });
   });
 
