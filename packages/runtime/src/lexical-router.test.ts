@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { tinyLexical } from "@s7l/fixtures";
+import { expenseOf, tinyLexical } from "@s7l/fixtures";
 import type { LexicalTable } from "@s7l/format";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -142,6 +142,82 @@ describe("the lexical router", () => {
       }),
       { seed: 7 },
     );
+  });
+});
+
+/** The rule in bytes, as plainly as it can be: every trigger is looked for in the whole window, at every position. */
+function routesPlainly(table: LexicalTable, pieces: readonly Uint8Array[]): readonly number[] {
+  const binary = (bytes: Uint8Array) => String.fromCharCode(...bytes);
+  let window = "";
+  return pieces.map((piece) => {
+    window = (window + binary(piece)).slice(-table.windowBytes);
+    const whole = window.replace(/(?:[\xc0-\xff]|[\xe0-\xff][\x80-\xbf]|[\xf0-\xff][\x80-\xbf]{2})$/, "");
+    const lower = whole.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+    const digits = whole.match(/[0-9]/g)?.length ?? 0;
+    const characters = whole.match(/[^\x80-\xbf]/g)?.length ?? 0;
+    const match = table.domains.find(
+      ({ triggers, caseInsensitive, digitPercentAbove }) =>
+        triggers.some((trigger) => (caseInsensitive ? lower : whole).includes(binary(utf8(trigger)))) ||
+        (digitPercentAbove !== undefined && 100 * digits > digitPercentAbove * characters),
+    );
+    return (match ?? table.fallback).expert;
+  });
+}
+
+describe("any table", () => {
+  const letters = ["a", "b", "A", "B", "1", "é", "€", "🙂"];
+  const triggers = fc.array(fc.constantFrom(...letters), { maxLength: 4 }).map((parts) => parts.join(""));
+  const domain = fc.record(
+    {
+      name: fc.constant("some"),
+      expert: fc.integer({ min: 0, max: 6 }),
+      triggers: fc.array(triggers, { maxLength: 6 }),
+      caseInsensitive: fc.constantFrom<0 | 1>(0, 1),
+      digitPercentAbove: fc.integer({ min: 0, max: 100 }),
+    },
+    { requiredKeys: ["name", "expert", "triggers", "caseInsensitive"] },
+  );
+  const table = fc.record({
+    windowBytes: fc.integer({ min: 1, max: 24 }),
+    domains: fc.array(domain, { maxLength: 6 }),
+    fallback: fc.constant({ name: "rest", expert: 7 }),
+  });
+  const text = fc.array(fc.constantFrom(...letters), { maxLength: 12 }).map((parts) => utf8(parts.join("")));
+  const broken = fc.uint8Array({ maxLength: 6 });
+  const cut = fc.tuple(text, fc.nat(30)).map(([bytes, at]) => bytes.subarray(at % (bytes.length + 1)));
+
+  test("routes as it would if every trigger were looked for in the whole window, at every position", () => {
+    const seen = new Set<number>();
+    fc.assert(
+      fc.property(table, fc.array(fc.oneof(text, cut, broken), { maxLength: 12 }), (table, pieces) => {
+        const expected = routesPlainly(table, pieces);
+        expect(routes(table, pieces)).toEqual(expected);
+        for (const expert of expected) seen.add(expert);
+      }),
+      { numRuns: 3000, seed: 16 },
+    );
+    expect([...seen].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  test("costs a position no more for 3 MB of triggers and a window of 64 KiB", async () => {
+    const many = Array.from({ length: 4096 }, (_, i) => `${i.toString(36).padStart(6, "0")}${"a".repeat(200)}`);
+    const table: LexicalTable = {
+      windowBytes: 1 << 16,
+      domains: Array.from({ length: 4 }, (_, d) => ({
+        name: "many",
+        expert: 0,
+        triggers: many.map((trigger) => `${d}${trigger}`),
+        caseInsensitive: 1,
+      })),
+      fallback: { name: "rest", expert: 1 },
+    };
+    const { step } = createLexicalRouter(table)();
+    const piece = utf8("a".repeat(16));
+    const { milliseconds } = await expenseOf(() => {
+      for (let at = 0; at < 4096; at++) expect(step(piece)).toBe(1);
+    });
+    // 64 KiB in all; one position was seconds, when each looked for every trigger.
+    expect(milliseconds).toBeLessThan(4000);
   });
 });
 

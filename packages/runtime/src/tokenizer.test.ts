@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { expenseOf } from "@s7l/fixtures";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readJson, sharedPath } from "../test/reference.ts";
@@ -232,6 +233,36 @@ describe("a vocab.json alone", () => {
     expect(openVocab(plain).encode("abcabz🙂c a")).toEqual([4, 3, 0, 5, 7, 2]);
     expect(openVocab(plain).encode("")).toEqual([]);
     expect(openVocab({ x: 5 }).encode("y")).toEqual([0]);
+  });
+
+  test("cuts any text as one that tries every length at every place", () => {
+    const letters = fc.constantFrom("a", "b", "🙂", "▁", "\u{d83d}");
+    const words = fc.array(letters, { minLength: 1, maxLength: 5 }).map((parts) => parts.join(""));
+    const vocabularies = fc.uniqueArray(words, { maxLength: 20 });
+    const texts = fc.array(letters, { maxLength: 30 }).map((parts) => parts.join(""));
+    fc.assert(
+      fc.property(vocabularies, texts, (tokens, text) => {
+        const ids = new Map(tokens.map((token, id) => [token, id + 1]));
+        const expected: number[] = [];
+        for (let at = 0; at < text.length; ) {
+          let length = text.length - at;
+          while (length > 0 && !ids.has(text.slice(at, at + length))) length--;
+          expected.push(ids.get(text.slice(at, at + length)) ?? ids.get("▁") ?? 0);
+          at += length || String.fromCodePoint(text.codePointAt(at) ?? 0).length;
+        }
+        expect(openVocab(Object.fromEntries(ids)).encode(text)).toEqual(expected);
+      }),
+      { numRuns: 2000, seed: 17 },
+    );
+  });
+
+  test("is cut in time that grows with the text's length times the longest token's, not with its cube", async () => {
+    const tokens = Array.from({ length: 2000 }, (_, length) => [`${"a".repeat(length)}b`, length] as const);
+    const tokenizer = openVocab(Object.fromEntries(tokens));
+    const { milliseconds } = await expenseOf(() =>
+      expect(tokenizer.encode("a".repeat(2000))).toEqual(new Array(2000).fill(0)),
+    );
+    expect(milliseconds).toBeLessThan(3000); // 18 s, when every length was tried at every place
   });
 
   test("takes its ids for the beginning and the end as special", () => {

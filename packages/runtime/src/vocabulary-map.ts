@@ -8,6 +8,7 @@
 import type { Vocabulary } from "@s7l/format";
 import { readByteSpelling, spellBytes, usesByteAlphabet } from "./byte-alphabet.ts";
 import { RuntimeError } from "./errors.ts";
+import { createPrefixSearch } from "./prefix-search.ts";
 import type { TokenTable } from "./tokenizer.ts";
 import { parseJsonObject } from "./tokenizer-json.ts";
 
@@ -44,16 +45,23 @@ export function openVocabularyMap(file: Uint8Array, { bos, eos }: Pick<Vocabular
   };
 }
 
-/** Cuts a text into the longest tokens. */
+/** Cuts a text into the longest tokens, in no more steps than its length times the longest token's. */
 function greedyCutter(ids: ReadonlyMap<string, number>): (text: string) => number[] {
   const unknown = ids.get("▁") ?? 0;
-  const lengths = [...new Set([...ids.keys()].map(({ length }) => length))].filter((n) => n > 0).sort((a, b) => b - a);
+  const search = createPrefixSearch([...ids.keys()].filter((token) => token !== ""));
   return (text) => {
     const found: number[] = [];
     for (let at = 0; at < text.length; ) {
-      const length = lengths.find((n) => at + n <= text.length && ids.has(text.slice(at, at + n)));
-      found.push(length === undefined ? unknown : (ids.get(text.slice(at, at + length)) ?? unknown));
-      at += length ?? String.fromCodePoint(text.codePointAt(at) ?? 0).length;
+      let longest: string | undefined;
+      search(
+        (depth) => text.charCodeAt(at + depth),
+        (token) => {
+          longest = token;
+          return false;
+        },
+      );
+      found.push(longest === undefined ? unknown : (ids.get(longest) ?? unknown));
+      at += (longest ?? String.fromCodePoint(text.codePointAt(at) ?? 0)).length;
     }
     return found;
   };
