@@ -54,12 +54,11 @@ export interface TensorProductStep {
 
 export interface AttentionStep {
   readonly record: number;
-  readonly heads: number;
   readonly project: ProjectionStep;
   readonly o: MapStep;
   readonly rotation: RotationStep | undefined;
   readonly mix: MixFactors | undefined;
-  /** Elements of the keys' own projection, and of the values'. */
+  /** Elements of a position's values. */
   readonly values: number;
   /** Which of the sequence's cache tables is this layer's. */
   readonly cache: number;

@@ -2,7 +2,7 @@
  * Compiled kernels import a memory and say which kind; nothing else in them depends on it. So one file serves both kinds:
  * threads set the flag.
  */
-import { S7lError } from "@s7l/format";
+import { RuntimeError } from "../errors.ts";
 
 const IMPORTS = 2;
 const MEMORY = 2;
@@ -38,5 +38,5 @@ export function withSharedMemory(module: Uint8Array<ArrayBuffer>): Uint8Array<Ar
     bytes[at + 1] = HAS_MAX | SHARED;
     return bytes;
   }
-  throw new S7lError("engine", "the compiled kernels do not import one memory with a maximum: build again");
+  throw new RuntimeError("engine", "the compiled kernels do not import one memory with a maximum: build again");
 }

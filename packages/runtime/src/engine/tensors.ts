@@ -1,5 +1,6 @@
 /** Tensors in WebAssembly memory: each span is read straight into its place, once, and turned there into what kernels read. */
-import { type Fold, type PlannedTensor, S7lError, spanLayout, tensorPlan } from "@s7l/format";
+import { type Fold, type PlannedTensor, spanLayout, tensorPlan } from "@s7l/format";
+import { RuntimeError } from "../errors.ts";
 import type { Heap } from "./heap.ts";
 import type { Kernels } from "./kernels.ts";
 
@@ -143,7 +144,7 @@ async function readSpan(
   if (source.readInto) return source.readInto(name, heap.bytes(at, length));
   const span = await source.read(name);
   if (span.length !== length)
-    throw new S7lError("layout", `tensor ${name} came with ${span.length} bytes of ${length}`, name);
+    throw new RuntimeError("engine", `tensor ${name} came with ${span.length} bytes of ${length}`, name);
   heap.bytes(at, length).set(span);
 }
 

@@ -2,7 +2,9 @@
  * The plain interpreter: what a fold means. One token at a time, in the order of the papers, written for reading.
  * Every engine must equal it bit for bit.
  */
+
 import type { Engine, LayerState, Logits, Sequence } from "../engine.ts";
+import { RuntimeError } from "../errors.ts";
 import { attendHead, cacheKey, cacheValue, splitHeads, tensorProduct } from "./attention.ts";
 import { type Activation, add, type Block, concat, quantise, scale } from "./block.ts";
 import { type LayerCache, restoreLayer, saveLayer } from "./cache.ts";
@@ -110,7 +112,10 @@ function runStage(
     case "routed": {
       const chosen = stage.experts[expert];
       if (!chosen)
-        throw new RangeError(`position ${position} is routed to expert ${expert} of ${stage.experts.length}`);
+        throw new RuntimeError(
+          "engine",
+          `position ${position} is routed to expert ${expert} of ${stage.experts.length}`,
+        );
       const x = normOrSame(chosen.norm, runLayers(chosen.layers, caches[expert] ?? [], h, position));
       return chosen.project ? applyLinear(chosen.project, quantise(x)) : x;
     }
@@ -127,7 +132,7 @@ function runLayers(
   let firstValues: Block | undefined;
   layers.forEach((layer, i) => {
     const cache = caches[i];
-    if (!cache) throw new RangeError(`layer ${i} has no cache`);
+    if (!cache) throw new RuntimeError("engine", `layer ${i} has no cache`);
     const x = quantise(normOrSame(layer.attentionNorm, h));
     const { output, values } = attend(layer.attention, cache, x, position, firstValues);
     firstValues ??= values;

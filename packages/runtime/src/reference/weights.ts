@@ -12,7 +12,8 @@ import type {
   Stack,
   Stage,
 } from "@s7l/format";
-import { S7lError, tensorNameAt, tensorPlan } from "@s7l/format";
+import { tensorPlan } from "@s7l/format";
+import { RuntimeError } from "../errors.ts";
 import { log2Factor, log2Fixed, type ScoreTerms } from "./attention.ts";
 import type { Block } from "./block.ts";
 import { f32Parts } from "./f32.ts";
@@ -22,6 +23,7 @@ import { type LinearMap, type Matrix, readF32, readF32Bits, readMatrix, readU64 
 import type { NormWeights } from "./norm.ts";
 import type { RopeTable } from "./rope.ts";
 import type { RouterWeights } from "./router.ts";
+import { layersOf, type Scope, tensorAt } from "./scope.ts";
 
 export type ProjectionWeights =
   | {
@@ -111,11 +113,6 @@ export async function readFoldWeights(fold: Fold, read: (name: string) => Promis
   return new Reader(spans).fold(fold);
 }
 
-interface Scope {
-  readonly layer?: number;
-  readonly expert?: number;
-}
-
 class Reader {
   readonly #spans: ReadonlyMap<string, { readonly tensor: PlannedTensor; readonly span: Uint8Array }>;
   readonly #matrices = new Map<string, Matrix>();
@@ -153,11 +150,8 @@ class Reader {
     }
   }
 
-  span(pattern: string, { layer, expert }: Scope): { readonly tensor: PlannedTensor; readonly span: Uint8Array } {
-    const name = tensorNameAt(pattern, layer, expert);
-    const found = this.#spans.get(name);
-    if (!found) throw new S7lError("tensor-missing", `tensor ${name} is named by the fold but not planned by it`, name);
-    return found;
+  span(pattern: string, scope: Scope): { readonly tensor: PlannedTensor; readonly span: Uint8Array } {
+    return tensorAt(this.#spans, pattern, scope);
   }
 
   matrix(pattern: string, scope: Scope): Matrix {
@@ -190,11 +184,7 @@ class Reader {
   }
 
   stack(stack: Stack, scope: Scope): readonly LayerWeights[] {
-    return stack.order.map((kind, layer) => {
-      const found = stack.kinds[kind];
-      if (!found) throw new S7lError("fold", `layer ${layer} is of kind ${kind}, which the fold does not have`);
-      return this.layer(found, { ...scope, layer });
-    });
+    return layersOf(stack).map((layer, i) => this.layer(layer, { ...scope, layer: i }));
   }
 
   layer(layer: Layer, scope: Scope): LayerWeights {
@@ -242,7 +232,7 @@ class Reader {
       case "mla": {
         const kvNorm = this.norm(p.kvNorm, scope);
         const qNorm = this.norm(p.qDown?.norm, scope);
-        if (!kvNorm) throw new S7lError("fold", "latent attention without a norm");
+        if (!kvNorm) throw new RuntimeError("engine", "latent attention without a norm");
         return {
           kind: "mla",
           qDown: p.qDown && qNorm && { linear: this.linear(p.qDown.linear, scope), norm: qNorm },
