@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Config, choice, count, flag, layerCount, list, lookUp, real, share, table } from "./config.ts";
+import { type Config, choice, count, flag, isNull, layerCount, list, lookUp, real, share, table } from "./config.ts";
 import type { JsonObject } from "./json.ts";
 
 const config = (values: JsonObject): Config => ({ place: "config.json", values });
@@ -8,6 +8,8 @@ test("a key is found by any of its names, and null counts as absent", () => {
   expect(count(config({ num_local_experts: 8 }), ["num_experts", "num_local_experts"])).toBe(8);
   expect(count(config({ head_dim: null }), "head_dim", { or: 64 })).toBe(64);
   expect(lookUp(config({ a: null }), "a")).toBeUndefined();
+  expect(isNull(config({ a: null }), "a")).toBe(true);
+  expect([isNull(config({ a: 0 }), "a"), isNull(config({}), "a")]).toEqual([false, false]);
 });
 
 test("inherited names are not keys", () => {

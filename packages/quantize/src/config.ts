@@ -1,6 +1,6 @@
 /**
  * Reading a model's config.json: every accessor checks what it takes and names the key that is wrong. `or` is the value that
- * the family's own code gives to an absent key (null counts as absent); without it the key must be there.
+ * the family's own code gives to an absent key (null counts as absent, but where {@link isNull} is asked); without it the key must be there.
  */
 import { QuantizeError } from "./errors.ts";
 import { isObject, type Json, type JsonObject } from "./json.ts";
@@ -29,6 +29,9 @@ export function lookUp({ values }: Config, key: Key): Json | undefined {
   }
   return undefined;
 }
+
+/** Whether a key is there with the value null, where a family tells that from an absent key. */
+export const isNull = ({ values }: Config, key: string): boolean => Object.hasOwn(values, key) && values[key] === null;
 
 function required(config: Config, key: Key): Json {
   return lookUp(config, key) ?? refuseConfig(config, `lacks the key ${named(key)}, which this family needs`);

@@ -118,6 +118,78 @@ test("yarn takes max_position_embeddings for an absent original context, and its
   expectClose(radians(frequencies({ max_position_embeddings: 512, rope_scaling }, 32)), wanted);
 });
 
+const YARN = { rope_type: "yarn", factor: 4, original_max_position_embeddings: 64 };
+const LLAMA3 = {
+  rope_type: "llama3",
+  factor: 8,
+  low_freq_factor: 1,
+  high_freq_factor: 4,
+  original_max_position_embeddings: 64,
+};
+const { original_max_position_embeddings: _yarn, ...bareYarn } = YARN;
+const { original_max_position_embeddings: _llama3, ...bareLlama3 } = LLAMA3;
+
+test.each<readonly [string, JsonObject, JsonObject]>([
+  [
+    "both keys that say the same",
+    { rope_theta: 1e6, rope_parameters: { ...YARN, rope_theta: 1e6 }, rope_scaling: YARN },
+    { rope_theta: 1e6, rope_scaling: YARN },
+  ],
+  ["an empty rope_scaling beside parameters", { rope_scaling: {}, rope_parameters: YARN }, { rope_parameters: YARN }],
+  ["an empty rope_scaling", { rope_scaling: {} }, {}],
+  [
+    "a theta said twice alike",
+    { rope_theta: 500, rope_scaling: { ...YARN, rope_theta: 500 } },
+    { rope_theta: 500, rope_scaling: YARN },
+  ],
+  [
+    "a theta of rope_parameters before the config's",
+    { rope_theta: 7, rope_parameters: { ...YARN, rope_theta: 500 } },
+    { rope_theta: 500, rope_scaling: YARN },
+  ],
+  ["a factor without a type, which scales nothing", { rope_scaling: { factor: 4, mscale_all_dim: 1 } }, {}],
+  ["a default with a factor", { rope_scaling: { rope_type: "default", factor: 4, mscale_all_dim: 1 } }, {}],
+  [
+    "yarn's original context beside the parameters",
+    { original_max_position_embeddings: 64, max_position_embeddings: 512, rope_scaling: bareYarn },
+    { rope_scaling: YARN },
+  ],
+  [
+    "llama3's original context beside the parameters",
+    { original_max_position_embeddings: 64, max_position_embeddings: 512, rope_scaling: bareLlama3 },
+    { rope_scaling: LLAMA3 },
+  ],
+  [
+    "an original context said twice alike",
+    { original_max_position_embeddings: 64, rope_scaling: YARN },
+    { rope_scaling: YARN },
+  ],
+  [
+    "llama3 that takes max_position_embeddings",
+    { max_position_embeddings: 64, rope_scaling: bareLlama3 },
+    { rope_scaling: LLAMA3 },
+  ],
+  [
+    "truncate null, false in Python",
+    { rope_scaling: { ...YARN, truncate: null } },
+    { rope_scaling: { ...YARN, truncate: false } },
+  ],
+])("%s means what transformers takes it for", (_, values, same) => {
+  expect(frequencies(values, 32)).toEqual(frequencies(same, 32));
+  expect(lower(values).position).toEqual(lower(same).position);
+  expect(lower(values).scale).toBe(lower(same).scale);
+});
+
+test.each<readonly [string, JsonObject]>([
+  ["linear", { rope_type: "linear", factor: 4 }],
+  ["llama3", { ...LLAMA3, factor: 4 }],
+  ["yarn", YARN],
+])("%s with mscale_all_dim scales the softmax of latent attention", (_, parameters) => {
+  const { scale } = lower({ rope_scaling: { ...parameters, mscale_all_dim: 0.7 } });
+  expect(Number(scale) / 2 ** 192).toBeCloseTo(m(4, 0.7) ** 2, 13);
+  expect(Number(lower({ rope_scaling: parameters }).scale) / 2 ** 192).toBe(1);
+});
+
 const m = (factor: number, x: number) => 0.1 * x * Math.log(factor) + 1;
 const scaling = (more: JsonObject) => ({
   rope_scaling: { rope_type: "yarn", factor: 40, original_max_position_embeddings: 64, ...more },
@@ -151,11 +223,10 @@ test.each<readonly [string, JsonObject, RegExp]>([
     /"dynamic"; supported: default, linear, llama3, yarn/,
   ],
   ["longrope", { rope_scaling: { type: "longrope", factor: 2 } }, /"longrope"/],
-  ["a factor without a type", { rope_scaling: { factor: 2 } }, /lacks the key rope_type or type/],
   [
     "parameters by kinds of layer",
     { rope_parameters: { full_attention: { rope_type: "default" } } },
-    /lacks the key rope_type or type/,
+    /holds parameters by kinds of layer/,
   ],
   ["a scaling that is no map", { rope_scaling: "yarn" }, /expected a map/],
   ["a scaling without a factor", { rope_scaling: { rope_type: "linear" } }, /lacks the key factor/],
@@ -176,6 +247,58 @@ test.each<readonly [string, JsonObject, RegExp]>([
       },
     },
     /not above its low_freq_factor/,
+  ],
+  [
+    "two scalings that differ",
+    {
+      rope_theta: 10000,
+      rope_parameters: { rope_type: "default", rope_theta: 250000 },
+      rope_scaling: { rope_type: "linear", factor: 4 },
+    },
+    /rope_scaling and rope_parameters that mean different positions.*leave one out/,
+  ],
+  [
+    "two scalings that differ in the softmax alone",
+    {
+      rope_parameters: { rope_type: "linear", factor: 4, mscale_all_dim: 1 },
+      rope_scaling: { rope_type: "linear", factor: 4 },
+    },
+    /mean different positions/,
+  ],
+  [
+    "two scalings that differ in the magnitude alone",
+    { rope_parameters: YARN, rope_scaling: { ...YARN, attention_factor: 1.5 } },
+    /mean different positions/,
+  ],
+  [
+    "two thetas",
+    { rope_theta: 1e6, rope_scaling: { rope_type: "linear", factor: 4, rope_theta: 500 } },
+    /rope_theta = 500 in its rope_scaling, and 1000000 by itself/,
+  ],
+  [
+    "a theta in a rope_scaling alone, which is not the family's",
+    { rope_scaling: { rope_type: "linear", factor: 4, rope_theta: 500 } },
+    /rope_theta = 500 in its rope_scaling, and 10000 by itself/,
+  ],
+  [
+    "two original contexts",
+    { original_max_position_embeddings: 128, rope_scaling: YARN },
+    /original_max_position_embeddings = 128, and 64 in its rope parameters/,
+  ],
+  [
+    "two original contexts of llama3",
+    { original_max_position_embeddings: 128, rope_scaling: LLAMA3 },
+    /original_max_position_embeddings = 128, and 64 in its rope parameters/,
+  ],
+  [
+    "yarn without any context",
+    { rope_scaling: { rope_type: "yarn", factor: 4 } },
+    /lacks the key max_position_embeddings/,
+  ],
+  [
+    "partial rotation of a scaling",
+    { rope_scaling: { rope_type: "linear", factor: 4, partial_rotary_factor: 0.5 } },
+    /partial_rotary_factor, which this family has not/,
   ],
   ["a theta of one", { rope_theta: 1 }, /must be above 1/],
   ["an endless theta", { rope_theta: 1e300 }, /rope_theta = 1e\+300/],

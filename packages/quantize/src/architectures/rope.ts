@@ -3,7 +3,7 @@
  * `rope_theta` + `rope_scaling` and from `rope_parameters` of transformers 5. Other scalings are refused by name.
  */
 import type { Position } from "@s7l/format";
-import { type Config, choice, count, flag, lookUp, real, refuseConfig, refuseIf, table } from "../config.ts";
+import { type Config, choice, count, flag, isNull, lookUp, real, refuseConfig, refuseIf, table } from "../config.ts";
 import {
   add,
   ceiling,
@@ -44,42 +44,94 @@ export interface Rotation {
 export interface LoweredRope {
   readonly position: Position;
   readonly rules: Rules;
-  /** What YaRN multiplies the softmax scale of latent attention by: m(factor, mscale_all_dim)². */
+  /** What a scaling multiplies the softmax scale of latent attention by: m(factor, mscale_all_dim)². */
   readonly scale: Fixed;
 }
 
 /** Reads the positions of a config. Frequencies are sealed in turns a position, so nothing is left to compute. */
-export function ropeOf(config: Config, { pairs, dims, offset = 0, theta: defaultTheta }: Rotation): LoweredRope {
+export function ropeOf(config: Config, rotation: Rotation): LoweredRope {
+  const { dims } = rotation;
   refuseIf(
     dims % 2 !== 0 || dims > MAX_DIMS,
     config,
     `rotates ${dims} dims of a head; an even number up to ${MAX_DIMS} is needed`,
   );
-  const parameters = lookUp(config, "rope_parameters") === undefined ? undefined : table(config, "rope_parameters");
-  const scaling =
-    parameters ?? (lookUp(config, "rope_scaling") === undefined ? undefined : table(config, "rope_scaling"));
-  const theta = real(parameters && lookUp(parameters, "rope_theta") !== undefined ? parameters : config, "rope_theta", {
-    or: defaultTheta,
-  });
-  if (theta <= 1) refuseConfig(config, `has rope_theta = ${theta}; it must be above 1`);
+  const [chosen, other] = ropeParameters(config).map((parameters) => lowerRope(config, parameters, rotation));
+  refuseIf(
+    chosen !== undefined && other !== undefined && meaningOf(chosen) !== meaningOf(other),
+    config,
+    "has a rope_scaling and rope_parameters that mean different positions: versions of transformers disagree on which counts; leave one out",
+  );
+  return chosen ?? lowerRope(config, undefined, rotation);
+}
+
+/**
+ * What a config says of its positions, the maps that transformers 5 takes first: `rope_scaling`, unless it is empty, then
+ * `rope_parameters`. None where the class's own default counts.
+ */
+export function ropeParameters(config: Config): readonly Config[] {
+  const maps = ["rope_scaling", "rope_parameters"]
+    .filter((key) => lookUp(config, key) !== undefined)
+    .map((key) => table(config, key));
+  return maps.filter(({ place, values }) => !place.endsWith("rope_scaling") || Object.keys(values).length > 0);
+}
+
+/** Everything of a lowering that is sealed, as a text to compare. */
+function meaningOf({ position, rules, scale }: LoweredRope): string {
+  const source = rules[FREQUENCIES]?.({ layer: 0, expert: 0 });
+  const turns = source?.kind === "derived" ? source.compute([]).join() : "";
+  return `${turns} ${JSON.stringify(position)} ${scale}`;
+}
+
+const KINDS = { default: "default", linear: "linear", llama3: "llama3", yarn: "yarn" } as const;
+
+function lowerRope(
+  config: Config,
+  scaling: Config | undefined,
+  { pairs, dims, offset = 0, theta: defaultTheta }: Rotation,
+): LoweredRope {
+  const theta = thetaOf(config, scaling, defaultTheta);
   const plain = inverseFrequencies(theta, dims);
-  const kinds = { default: "default", linear: "linear", llama3: "llama3", yarn: "yarn" } as const;
-  const kind = scaling
-    ? choice(scaling, ["rope_type", "type"], kinds, isUnscaled(scaling) ? "default" : undefined)
-    : "default";
-  const scaled = scaling ? SCALINGS[kind]({ config, scaling, theta, dims, plain }) : { inverse: plain };
+  refuseIf(
+    Object.values(scaling?.values ?? {}).some(isObject),
+    scaling ?? config,
+    "holds parameters by kinds of layer, which no family here has",
+  );
+  // As in transformers, parameters without a type scale nothing, even where they hold a factor.
+  const kind = scaling ? choice(scaling, ["rope_type", "type"], KINDS, "default") : "default";
+  const {
+    inverse,
+    magnitude = ONE,
+    scale = ONE,
+  } = scaling && kind !== "default"
+    ? scaledRope(kind, { config, scaling, factor: fixed(real(scaling, "factor")), theta, dims, plain })
+    : { inverse: plain };
   const from = [
     `rope_theta=${theta}`,
     `rotary_dims=${dims}`,
     ...(scaling ? [`rope_type=${kind}`, ...parametersOf(scaling)] : []),
   ];
-  const frequencies: Derived = { kind: "derived", from, inputs: [], compute: () => scaled.inverse.map(toTurns) };
-  const magnitude = toF32Bits(scaled.magnitude ?? ONE);
+  const frequencies: Derived = { kind: "derived", from, inputs: [], compute: () => inverse.map(toTurns) };
   return {
-    position: { kind: "rope", pairs, offset, dims, frequencies: FREQUENCIES, magnitude },
+    position: { kind: "rope", pairs, offset, dims, frequencies: FREQUENCIES, magnitude: toF32Bits(magnitude) },
     rules: { [FREQUENCIES]: () => frequencies },
-    scale: scaled.scale ?? ONE,
+    scale,
   };
+}
+
+/** rope_theta, of the parameters before the config's: so transformers 5, where 4 knows none in a rope_scaling. */
+function thetaOf(config: Config, scaling: Config | undefined, or: number): number {
+  const [inner, outer] = [scaling, config].map((place) =>
+    place === undefined || lookUp(place, "rope_theta") === undefined ? undefined : real(place, "rope_theta"),
+  );
+  refuseIf(
+    scaling?.place.endsWith("rope_scaling") === true && inner !== undefined && inner !== (outer ?? or),
+    config,
+    `has rope_theta = ${inner} in its rope_scaling, and ${outer ?? or} by itself: versions of transformers disagree on which counts; leave the wrong one out`,
+  );
+  const theta = inner ?? outer ?? or;
+  if (theta <= 1) refuseConfig(config, `has rope_theta = ${theta}; it must be above 1`);
+  return theta;
 }
 
 /** theta^(-2i/dims) for i < dims/2. */
@@ -87,10 +139,6 @@ export function inverseFrequencies(theta: number, dims: number): readonly Fixed[
   const logarithm = ln(fixed(theta));
   return Array.from({ length: dims / 2 }, (_, i) => exp((-2n * BigInt(i) * logarithm) / BigInt(dims)));
 }
-
-/** Parameters without a type mean no scaling, unless they hold a factor or are nested by kinds of layer. */
-const isUnscaled = ({ values }: Config): boolean =>
-  !Object.hasOwn(values, "factor") && !Object.values(values).some((value) => isObject(value));
 
 /** The numbers and flags of the parameters, for the record. */
 function parametersOf({ values }: Config): readonly string[] {
@@ -106,6 +154,7 @@ function parametersOf({ values }: Config): readonly string[] {
 interface Scaling {
   readonly config: Config;
   readonly scaling: Config;
+  readonly factor: Fixed;
   readonly theta: number;
   readonly dims: number;
   readonly plain: readonly Fixed[];
@@ -115,24 +164,28 @@ interface Scaled {
   readonly inverse: readonly Fixed[];
   /** Multiplies sine and cosine. */
   readonly magnitude?: Fixed;
-  readonly scale?: Fixed;
 }
 
-const SCALINGS: Readonly<Record<"default" | "linear" | "llama3" | "yarn", (scaling: Scaling) => Scaled>> = {
-  default: ({ plain }) => ({ inverse: plain }),
+type Kind = Exclude<keyof typeof KINDS, "default">;
 
-  linear: ({ scaling, plain }) => {
-    const factor = fixed(real(scaling, "factor"));
-    return { inverse: plain.map((f) => divide(f, factor)) };
-  },
+function scaledRope(kind: Kind, scaling: Scaling): Scaled & { readonly scale: Fixed } {
+  refuseIf(
+    real(scaling.scaling, "partial_rotary_factor", { or: 1 }) !== 1,
+    scaling.scaling,
+    "has a partial_rotary_factor, which this family has not",
+  );
+  return { ...SCALINGS[kind](scaling), scale: softmaxFactor(scaling.scaling, scaling.factor) };
+}
+
+const SCALINGS: Readonly<Record<Kind, (scaling: Scaling) => Scaled>> = {
+  linear: ({ factor, plain }) => ({ inverse: plain.map((f) => divide(f, factor)) }),
 
   /** Long waves are slowed by `factor`, short ones kept, those between blended. */
-  llama3: ({ scaling, plain }) => {
-    const factor = fixed(real(scaling, "factor"));
+  llama3: ({ config, scaling, factor, plain }) => {
     const low = fixed(real(scaling, "low_freq_factor"));
     const high = fixed(real(scaling, "high_freq_factor"));
     refuseIf(high <= low, scaling, "has a high_freq_factor that is not above its low_freq_factor");
-    const original = fixed(count(scaling, "original_max_position_embeddings"));
+    const original = fixed(originalContext(config, scaling));
     const blend = (f: Fixed): Fixed => {
       // O / wavelength, as wavelength = 2π / f.
       const waves = divide(multiply(original, f), 2n * PI);
@@ -143,12 +196,10 @@ const SCALINGS: Readonly<Record<"default" | "linear" | "llama3" | "yarn", (scali
   },
 
   /** arXiv 2309.00071, as transformers computes it. */
-  yarn: ({ config, scaling, theta, dims, plain }) => {
-    const factor = fixed(real(scaling, "factor"));
-    const original = fixed(
-      count(scaling, "original_max_position_embeddings", { or: count(config, "max_position_embeddings", { or: 1 }) }),
-    );
-    const truncate = flag(scaling, "truncate", true);
+  yarn: ({ config, scaling, factor, theta, dims, plain }) => {
+    const original = fixed(originalContext(config, scaling));
+    // None is false in Python.
+    const truncate = flag(scaling, "truncate", !isNull(scaling, "truncate"));
     // The dim whose wave turns `rotations` times within the original context.
     const dimOf = (rotations: number): Fixed => {
       const waves = divide(original, multiply(2n * PI, fixed(rotations)));
@@ -166,25 +217,43 @@ const SCALINGS: Readonly<Record<"default" | "linear" | "llama3" | "yarn", (scali
       const ramp = clamp(divide(fixed(i) - low, width), 0n, ONE);
       return multiply(divide(f, factor), ramp) + multiply(f, ONE - ramp);
     });
-    const all = real(scaling, "mscale_all_dim", { or: 0, min: 0 });
-    return {
-      inverse,
-      magnitude: yarnMagnitude(scaling, factor, all),
-      scale: square(all === 0 ? ONE : yarnScale(factor, all)),
-    };
+    return { inverse, magnitude: yarnMagnitude(scaling, factor) };
   },
 };
 
-const square = (x: Fixed): Fixed => multiply(x, x);
+/**
+ * The context before it was stretched. Transformers 5 takes the config's own key before the parameters', 4 the reverse, so
+ * where both are they must agree.
+ */
+function originalContext(config: Config, scaling: Config): number {
+  const key = "original_max_position_embeddings";
+  const [outer, inner] = [config, scaling].map((place) =>
+    lookUp(place, key) === undefined ? undefined : count(place, key),
+  );
+  refuseIf(
+    outer !== undefined && inner !== undefined && outer !== inner,
+    config,
+    `has ${key} = ${outer}, and ${inner} in its rope parameters: versions of transformers disagree on which counts; leave the wrong one out`,
+  );
+  return outer ?? inner ?? count(config, "max_position_embeddings");
+}
+
+/** What transformers multiplies the softmax scale of latent attention by, whatever the scaling is called. */
+function softmaxFactor(scaling: Config, factor: Fixed): Fixed {
+  const all = real(scaling, "mscale_all_dim", { or: 0, min: 0 });
+  const scale = all === 0 ? ONE : yarnScale(factor, all);
+  return multiply(scale, scale);
+}
 
 /** m(f, x) = 0.1 x ln f + 1, or 1 where nothing is stretched. */
 function yarnScale(factor: Fixed, x: number): Fixed {
   return factor <= ONE ? ONE : add(multiply(divide(fixed(x), fixed(10)), ln(factor)), ONE);
 }
 
-function yarnMagnitude(scaling: Config, factor: Fixed, all: number): Fixed {
+function yarnMagnitude(scaling: Config, factor: Fixed): Fixed {
   if (lookUp(scaling, "attention_factor") !== undefined) return fixed(real(scaling, "attention_factor"));
   const mscale = real(scaling, "mscale", { or: 0, min: 0 });
+  const all = real(scaling, "mscale_all_dim", { or: 0, min: 0 });
   if (mscale !== 0 && all !== 0) return divide(yarnScale(factor, mscale), yarnScale(factor, all));
   return yarnScale(factor, 1);
 }
