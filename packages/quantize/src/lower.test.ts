@@ -117,6 +117,9 @@ test.each<readonly [string, FamilyName, (tensors: TestTensors) => TestTensors, J
   await expect(lower(family, change, config)).resolves.toMatchObject({ family });
 });
 
+const lacking = (values: JsonObject, key: string): JsonObject =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => name !== key));
+
 const config = (values: JsonObject) => () => lowerConfig({ place: "config.json", values });
 
 test.each<readonly [string, JsonObject, string, RegExp]>([
@@ -129,7 +132,7 @@ test.each<readonly [string, JsonObject, string, RegExp]>([
     "unsupported",
     /quantization_config.*give the checkpoint/,
   ],
-  ["another activation", { ...CONFIGS.llama, hidden_act: "gelu" }, "unsupported", /hidden_act = "gelu"/],
+  ["another activation", { ...CONFIGS.llama, hidden_act: "quick_gelu" }, "unsupported", /hidden_act = "quick_gelu"/],
   ["uneven heads", { ...CONFIGS.llama, num_key_value_heads: 3 }, "config", /4 heads, not a multiple of its 3/],
   [
     "no head size",
@@ -195,6 +198,31 @@ test.each<readonly [string, JsonObject, string, RegExp]>([
     /topk_method = "noaux_tc"/,
   ],
   ["another score", { ...CONFIGS.deepseek_v3, scoring_func: "softmax" }, "unsupported", /scoring_func/],
+  ["no groups by null", { ...CONFIGS.deepseek_v3, n_group: null }, "unsupported", /n_group or topk_group null/],
+  [
+    "groups chosen by null",
+    { ...CONFIGS.deepseek_v3, topk_group: null },
+    "unsupported",
+    /n_group or topk_group null, .*leave both out for 8 and 4/,
+  ],
+  [
+    "more groups chosen than there are",
+    { ...lacking(CONFIGS.deepseek_v3, "topk_group"), n_group: 2 },
+    "config",
+    /8 experts in 2 groups, of which 4 take part/,
+  ],
+  [
+    "positions that versions read differently",
+    { ...CONFIGS.gpt_oss, rope_scaling: null },
+    "unsupported",
+    /YaRN in transformers 5 and no scaling in 4; leave the key out/,
+  ],
+  [
+    "empty positions",
+    { ...CONFIGS.gpt_oss, rope_scaling: {} },
+    "unsupported",
+    /YaRN in transformers 5 and no scaling in 4; leave the key out/,
+  ],
   ["groups that do not divide", { ...CONFIGS.deepseek_v3, n_group: 3 }, "config", /8 experts in 3 groups/],
   ["every second layer sparse", { ...CONFIGS.deepseek_v3, moe_layer_freq: 2 }, "unsupported", /moe_layer_freq/],
   ["swiglu in dense layers", { ...CONFIGS.moe_gpt, activation_function: "swiglu" }, "unsupported", /swiglu/],

@@ -166,7 +166,6 @@ export type FamilyName = keyof typeof CONFIGS;
 export const FAMILY_NAMES = Object.keys(CONFIGS) as readonly FamilyName[];
 
 const { norm: _norm, ...publicS7 } = CONFIGS.s7_llm_moe;
-const { q_lora_rank: _rank, n_shared_experts: _shared, ...plainV2 } = CONFIGS.deepseek_v2;
 const { vpmoe } = CONFIGS;
 
 /** What else a family's configs may say, each in a form of its own. */
@@ -186,7 +185,9 @@ export const VARIANTS: Readonly<Record<string, JsonObject>> = {
     sliding_window: 4,
   },
   "deepseek_v2, greedy, without query latent and shared experts": {
-    ...plainV2,
+    ...CONFIGS.deepseek_v2,
+    q_lora_rank: null,
+    n_shared_experts: null,
     topk_method: "greedy",
     n_group: null,
     topk_group: null,

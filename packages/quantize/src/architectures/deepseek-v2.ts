@@ -11,7 +11,8 @@ export const deepseekV2: Family = {
   lower: (config) => {
     choice(config, "scoring_func", { softmax: true }, "softmax");
     const limited = choice(config, "topk_method", { greedy: "all", group_limited_greedy: "groups" } as const, "greedy");
-    const groups = limited === "groups" ? expertGroups(config, 1) : {};
-    return lowerDeepseek(config, { score: "softmax", ...groups, weights: "raw", scale: routedScale(config, 1) }, true);
+    const groups = limited === "groups" ? expertGroups(config, 1, { groups: 1 }) : {};
+    const router = { score: "softmax", ...groups, weights: "raw", scale: routedScale(config, 1) } as const;
+    return lowerDeepseek(config, { router, interleaved: true, shared: 2, dense: 0 });
   },
 };

@@ -2,7 +2,7 @@
  * DeepSeek-V3: latent attention; sigmoid scores, chosen by score plus a correction bias among the groups whose two best sum
  * highest, weighed without the bias. Experts of other groups do not take part at all (as in transformers 5).
  */
-import { choice, flag } from "../config.ts";
+import { choice, flag, isNull, refuseIf } from "../config.ts";
 import type { Family } from "../lowering.ts";
 import { expertGroups, lowerDeepseek, routedScale } from "./mla.ts";
 
@@ -11,13 +11,21 @@ export const deepseekV3: Family = {
   lower: (config) => {
     choice(config, "scoring_func", { sigmoid: true }, "sigmoid");
     choice(config, "topk_method", { noaux_tc: true }, "noaux_tc");
+    refuseIf(
+      isNull(config, "n_group") || isNull(config, "topk_group"),
+      config,
+      "has n_group or topk_group null, which transformers does not run; leave both out for 8 and 4, or give 1 and 1 for no groups",
+    );
+    // None is false in Python, where an absent key is true.
+    const norm = flag(config, "norm_topk_prob", !isNull(config, "norm_topk_prob"));
+    const interleaved = flag(config, "rope_interleave", !isNull(config, "rope_interleave"));
     const router = {
       score: "sigmoid",
       selectionBias: "model.layers.{layer}.mlp.gate.e_score_correction_bias",
-      ...expertGroups(config, 2),
-      weights: flag(config, "norm_topk_prob", true) ? "normalised" : "raw",
+      ...expertGroups(config, 2, { groups: 8, used: 4 }),
+      weights: norm ? "normalised" : "raw",
       scale: routedScale(config, 2.5),
     } as const;
-    return lowerDeepseek(config, router, flag(config, "rope_interleave", true));
+    return lowerDeepseek(config, { router, interleaved, shared: 1, dense: 3 });
   },
 };

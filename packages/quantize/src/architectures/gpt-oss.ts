@@ -4,23 +4,37 @@
  */
 import type { ExpertsFfn, Layer, Linear } from "@s7l/format";
 import { pick, slice, transpose, type View, whole } from "../checkpoint/view.ts";
-import { count, flag, real } from "../config.ts";
+import { type Config, count, flag, real, refuseIf } from "../config.ts";
 import { f32Bits } from "../fixed-point.ts";
 import type { Family, Rules } from "../lowering.ts";
 import { selfAttention } from "./attention.ts";
 import { decoderOf, headsOf, layerNorms, linear, stackOf } from "./parts.ts";
+import { ropeParameters } from "./rope.ts";
 import { layerTypes } from "./sliding-window.ts";
 
 const LAYER = "model.layers.{layer}";
 const EXPERT = `${LAYER}.mlp.experts.{expert}`;
+
+/** The positions of a config that says nothing of them. */
+const DEFAULT_ROPE = {
+  rope_type: "yarn",
+  factor: 32,
+  beta_fast: 32,
+  beta_slow: 1,
+  truncate: false,
+  original_max_position_embeddings: 4096,
+};
 
 export const gptOss: Family = {
   modelType: "gpt_oss",
   lower: (config) => {
     const decoder = decoderOf(config, { eps: 1e-5, context: 131072 });
     const bias = flag(config, "attention_bias", true);
-    const heads = headsOf(config, decoder.width);
-    const { attention, rules } = selfAttention(config, heads, { theta: 150000, bias: { qkv: bias, o: bias } });
+    const heads = headsOf(config, decoder.width, { kvHeads: 8, size: 64 });
+    const { attention, rules } = selfAttention(withRope(config), heads, {
+      theta: 150000,
+      bias: { qkv: bias, o: bias },
+    });
     const windowOf =
       layerTypes(config, decoder.layers) ??
       ((i: number) => (i % 2 ? {} : { window: count(config, "sliding_window", { or: 128 }) }));
@@ -38,7 +52,7 @@ export const gptOss: Family = {
       },
       expert: {
         kind: "clamped",
-        alpha: f32Bits(1.702),
+        alpha: f32Bits(real(config, "swiglu_alpha", { or: 1.702 })),
         limit: f32Bits(real(config, "swiglu_limit", { or: 7 })),
         width,
         gate: expertLinear("gate_proj"),
@@ -58,6 +72,17 @@ export const gptOss: Family = {
     };
   },
 };
+
+/** An absent key means the class's default. A null means that in transformers 5, but no scaling at all in 4. */
+function withRope(config: Config): Config {
+  if (ropeParameters(config).length > 0) return config;
+  refuseIf(
+    ["rope_scaling", "rope_parameters"].some((key) => Object.hasOwn(config.values, key)),
+    config,
+    'has no rope_scaling but says so, which is YaRN in transformers 5 and no scaling in 4; leave the key out for the first, or give {"rope_type": "default"} for the second',
+  );
+  return { ...config, values: { ...config.values, rope_parameters: DEFAULT_ROPE } };
+}
 
 const expertLinear = (name: string): Linear => linear(`${EXPERT}.${name}`, true);
 

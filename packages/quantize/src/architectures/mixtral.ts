@@ -1,12 +1,12 @@
 /** Mixtral: Llama's attention, and in every layer experts chosen by a softmax router whose weights are normalised. */
-import type { ExpertsFfn, Layer } from "@s7l/format";
+import type { ExpertsFfn, GatedFfn, Layer } from "@s7l/format";
 import { whole } from "../checkpoint/view.ts";
 import { count, lookUp } from "../config.ts";
 import { f32Bits } from "../fixed-point.ts";
 import type { Family, Rules } from "../lowering.ts";
 import { selfAttention } from "./attention.ts";
 import {
-  assertSilu,
+  activationOf,
   decoderOf,
   type ExpertNames,
   fusedExperts,
@@ -23,9 +23,8 @@ const NAMES: ExpertNames = { gate: `${expert}.w1.weight`, up: `${expert}.w3.weig
 export const mixtral: Family = {
   modelType: "mixtral",
   lower: (config) => {
-    assertSilu(config);
     const decoder = decoderOf(config, { eps: 1e-5, context: 4096 * 32 });
-    const { attention, rules } = selfAttention(config, headsOf(config, decoder.width), { theta: 1e6 });
+    const { attention, rules } = selfAttention(config, headsOf(config, decoder.width, { kvHeads: 8 }), { theta: 1e6 });
     const experts = count(config, ["num_local_experts", "num_experts"]);
     const width = count(config, "intermediate_size");
     const layer: Layer = {
@@ -34,7 +33,7 @@ export const mixtral: Family = {
         ...attention,
         ...(lookUp(config, "sliding_window") === undefined ? {} : { window: count(config, "sliding_window") }),
       },
-      ffn: mixtralExperts(experts, count(config, "num_experts_per_tok"), width),
+      ffn: mixtralExperts(experts, count(config, "num_experts_per_tok"), width, activationOf(config)),
     };
     return {
       fold: decoder.fold(stackOf(decoder.layers, () => layer)),
@@ -46,14 +45,19 @@ export const mixtral: Family = {
 };
 
 /** The sparse block of Mixtral, under its names. */
-export const mixtralExperts = (count: number, used: number, width: number): ExpertsFfn => ({
+export const mixtralExperts = (
+  count: number,
+  used: number,
+  width: number,
+  activation: GatedFfn["activation"],
+): ExpertsFfn => ({
   kind: "experts",
   count,
   used,
   router: { linear: linear(`${BLOCK}.gate`), score: "softmax", weights: "normalised", scale: f32Bits(1) },
   expert: {
     kind: "gated",
-    activation: "silu",
+    activation,
     width,
     gate: { tensor: NAMES.gate },
     up: { tensor: NAMES.up },

@@ -5,11 +5,11 @@
  */
 import type { Attention, ExpertsFfn, Layer, Norm } from "@s7l/format";
 import { slice, split, whole } from "../checkpoint/view.ts";
-import { type Config, count, flag, lookUp, real, refuseConfig, refuseIf } from "../config.ts";
+import { type Config, count, flag, isNull, real, refuseConfig, refuseIf } from "../config.ts";
 import { f32Bits } from "../fixed-point.ts";
 import type { Lowered, Rules } from "../lowering.ts";
 import {
-  assertSilu,
+  activationOf,
   decoderOf,
   expertNames,
   fusedExperts,
@@ -30,9 +30,19 @@ const LATENT_EPS = 1e-6;
 /** How a version of DeepSeek chooses its experts. */
 export type DeepseekRouter = Omit<ExpertsFfn["router"], "linear">;
 
-/** Lowers a DeepSeek config; `interleaved` says which dims of a key turn together. */
-export function lowerDeepseek(config: Config, router: DeepseekRouter, interleaved: boolean): Omit<Lowered, "family"> {
-  assertSilu(config);
+/** What differs between the versions of DeepSeek. */
+export interface DeepseekVersion {
+  readonly router: DeepseekRouter;
+  /** Whether the dims of a key turn in adjacent pairs, else in halves. */
+  readonly interleaved: boolean;
+  /** n_shared_experts where the config lacks the key; a null means none. */
+  readonly shared: number;
+  /** first_k_dense_replace where the config lacks the key. */
+  readonly dense: number;
+}
+
+/** Lowers a DeepSeek config. */
+export function lowerDeepseek(config: Config, version: DeepseekVersion): Omit<Lowered, "family"> {
   refuseIf(
     count(config, "moe_layer_freq", { or: 1 }) !== 1,
     config,
@@ -40,20 +50,24 @@ export function lowerDeepseek(config: Config, router: DeepseekRouter, interleave
   );
   refuseIf(flag(config, "mlp_bias", false), config, "has mlp_bias, which no published DeepSeek has");
   const decoder = decoderOf(config, { eps: 1e-6, context: 2048 });
-  const { attention, rules } = latentAttention(config, decoder.width, interleaved);
+  const { attention, rules } = latentAttention(config, decoder.width, version.interleaved);
   const experts = count(config, ["n_routed_experts", "num_local_experts"]);
   const width = count(config, "moe_intermediate_size");
-  const shared = count(config, "n_shared_experts", { or: 0, min: 0 });
-  const firstSparse = count(config, "first_k_dense_replace", { or: 0, min: 0 });
+  const shared = count(config, "n_shared_experts", {
+    or: isNull(config, "n_shared_experts") ? 0 : version.shared,
+    min: 0,
+  });
+  const firstSparse = count(config, "first_k_dense_replace", { or: version.dense, min: 0 });
+  const activation = activationOf(config);
   const sparse: ExpertsFfn = {
     kind: "experts",
     count: experts,
     used: count(config, "num_experts_per_tok"),
-    router: { linear: linear(`${LAYER}.mlp.gate`), ...router },
-    expert: gatedFfn(EXPERT, width),
-    ...(shared > 0 ? { shared: { ffn: gatedFfn(`${LAYER}.mlp.shared_experts`, shared * width) } } : {}),
+    router: { linear: linear(`${LAYER}.mlp.gate`), ...version.router },
+    expert: gatedFfn(EXPERT, width, activation),
+    ...(shared > 0 ? { shared: { ffn: gatedFfn(`${LAYER}.mlp.shared_experts`, shared * width, activation) } } : {}),
   };
-  const dense = () => gatedFfn(`${LAYER}.mlp`, count(config, "intermediate_size"));
+  const dense = () => gatedFfn(`${LAYER}.mlp`, count(config, "intermediate_size"), activation);
   const layerAt = (index: number): Layer => ({
     ...layerNorms(LAYER, decoder.eps),
     attention,
@@ -84,7 +98,8 @@ function latentAttention(
   const valueSize = count(config, "v_head_dim");
   const kvRank = count(config, "kv_lora_rank");
   const bias = flag(config, "attention_bias", false);
-  const rank = lookUp(config, "q_lora_rank") === undefined ? undefined : count(config, "q_lora_rank");
+  // A null means queries without a latent; an absent key is the class's default.
+  const rank = isNull(config, "q_lora_rank") ? undefined : count(config, "q_lora_rank", { or: 1536 });
   const norm = (name: string): Norm => rmsNorm(`${ATTENTION}.${name}`, LATENT_EPS);
   const position = ropeOf(config, {
     pairs: interleaved ? "interleaved" : "half",
@@ -134,10 +149,14 @@ function latentAttention(
   };
 }
 
-/** Group-limited choice by the sum of each group's `top` best; absent where every group takes part. */
-export function expertGroups(config: Config, top: number): Pick<DeepseekRouter, "groups"> {
-  const groups = count(config, "n_group", { or: 1 });
-  const used = count(config, "topk_group", { or: groups });
+/** Group-limited choice by the sum of each group's `top` best; absent where every group takes part. `or` is the family's default. */
+export function expertGroups(
+  config: Config,
+  top: number,
+  or: { readonly groups: number; readonly used?: number },
+): Pick<DeepseekRouter, "groups"> {
+  const groups = count(config, "n_group", { or: or.groups });
+  const used = count(config, "topk_group", { or: or.used ?? groups });
   const experts = count(config, ["n_routed_experts", "num_local_experts"]);
   if (experts % groups !== 0 || used > groups)
     refuseConfig(config, `has ${experts} experts in ${groups} groups, of which ${used} take part`);

@@ -10,7 +10,7 @@ import type { JsonObject } from "../json.ts";
 import type { Family } from "../lowering.ts";
 import { selfAttention } from "./attention.ts";
 import { mixtralExperts, mixtralFused } from "./mixtral.ts";
-import { assertSilu, decoderOf, headsOf, layerNorms, stackOf } from "./parts.ts";
+import { activationOf, decoderOf, headsOf, layerNorms, stackOf } from "./parts.ts";
 
 /** Hugging Face's name of a key, and the seed's. */
 const ALIASES: Readonly<Record<string, readonly string[]>> = {
@@ -29,7 +29,6 @@ export const oracle: Family = {
   modelType: "oracle_moe",
   lower: (original) => {
     const config = inHuggingFaceTerms(original);
-    assertSilu(config);
     const decoder = decoderOf(config, { eps: 1e-5, context: 16384 });
     const heads = headsOf(config, decoder.width);
     const rotaryDims = heads.size * real(config, "partial_rotary_factor", { or: 0.5 });
@@ -41,7 +40,7 @@ export const oracle: Family = {
     const layer: Layer = {
       ...layerNorms("model.layers.{layer}", decoder.eps),
       attention,
-      ffn: mixtralExperts(experts, count(config, "num_experts_per_tok", { or: 2 }), width),
+      ffn: mixtralExperts(experts, count(config, "num_experts_per_tok", { or: 2 }), width, activationOf(config)),
     };
     return {
       fold: decoder.fold(stackOf(decoder.layers, () => layer)),

@@ -1,7 +1,7 @@
 /** The vocabulary that family files share: names of tensors to parts of a fold. */
 import { FOLD_NAME, type Fold, type GatedFfn, type Layer, type Linear, type Norm, type Stack } from "@s7l/format";
 import { pick, slice, whole } from "../checkpoint/view.ts";
-import { type Config, choice, count, flag, lookUp, real, refuseConfig, share } from "../config.ts";
+import { type Config, choice, count, flag, isNull, lookUp, real, refuseConfig, share } from "../config.ts";
 import { f32Bits } from "../fixed-point.ts";
 import type { Rules } from "../lowering.ts";
 
@@ -46,20 +46,33 @@ export function stackOf(layers: number, layerAt: (index: number) => Layer): Stac
 export const contextOf = (config: Config, key: string | readonly string[], or?: number): number =>
   Math.min(MAX_CONTEXT, count(config, key, { max: Number.MAX_SAFE_INTEGER, ...(or === undefined ? {} : { or }) }));
 
-/** An SwiGLU FFN of Llama's names. */
-export const gatedFfn = (prefix: string, width: number, bias = false): GatedFfn => ({
+/** A gated FFN of Llama's names. */
+export const gatedFfn = (
+  prefix: string,
+  width: number,
+  activation: GatedFfn["activation"],
+  bias = false,
+): GatedFfn => ({
   kind: "gated",
-  activation: "silu",
+  activation,
   width,
   gate: linear(`${prefix}.gate_proj`, bias),
   up: linear(`${prefix}.up_proj`, bias),
   down: linear(`${prefix}.down_proj`, bias),
 });
 
-/** Refuses a gated FFN of another activation than the SiLU of {@link gatedFfn}. */
-export function assertSilu(config: Config): void {
-  choice(config, "hidden_act", { silu: true, swish: true }, "silu");
-}
+const ACTIVATIONS = {
+  silu: "silu",
+  swish: "silu",
+  gelu: "geluErf",
+  gelu_new: "geluTanh",
+  gelu_pytorch_tanh: "geluTanh",
+  relu: "relu",
+} as const;
+
+/** What a config's gated FFNs put the gate through. */
+export const activationOf = (config: Config): GatedFfn["activation"] =>
+  choice<GatedFfn["activation"]>(config, "hidden_act", ACTIVATIONS, "silu");
 
 /** Attention sizes that every config of the Hugging Face families has. */
 export interface Heads {
@@ -68,14 +81,27 @@ export interface Heads {
   readonly size: number;
 }
 
-/** Heads, grouped keys and values (default: as many as heads), and the head size (default: hidden_size / heads). */
-export function headsOf(config: Config, width: number): Heads {
+/**
+ * Heads, grouped keys and values, and the head size. A null means as many as heads, and hidden_size / heads; so does an absent
+ * key where the family's own code has no other default.
+ */
+export function headsOf(
+  config: Config,
+  width: number,
+  absent: { readonly kvHeads?: number; readonly size?: number } = {},
+): Heads {
   const heads = count(config, "num_attention_heads");
-  const kvHeads = count(config, "num_key_value_heads", { or: heads });
+  const orAbsent = (key: string, value: number | undefined): number | undefined =>
+    isNull(config, key) ? undefined : value;
+  const kvHeads = count(config, "num_key_value_heads", {
+    or: orAbsent("num_key_value_heads", absent.kvHeads) ?? heads,
+  });
   if (heads % kvHeads !== 0)
     refuseConfig(config, `has ${heads} heads, not a multiple of its ${kvHeads} key-value heads`);
   const size =
-    lookUp(config, "head_dim") === undefined ? share(config, width, heads, "head size") : count(config, "head_dim");
+    lookUp(config, "head_dim") === undefined
+      ? (orAbsent("head_dim", absent.size) ?? share(config, width, heads, "head size"))
+      : count(config, "head_dim");
   return { heads, kvHeads, size };
 }
 

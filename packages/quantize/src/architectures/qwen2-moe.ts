@@ -3,7 +3,7 @@ import type { ExpertsFfn, Layer } from "@s7l/format";
 import { count, flag } from "../config.ts";
 import type { Family } from "../lowering.ts";
 import { selfAttention } from "./attention.ts";
-import { assertSilu, decoderOf, gatedFfn, headsOf, layerNorms, linear, stackOf } from "./parts.ts";
+import { activationOf, decoderOf, gatedFfn, headsOf, layerNorms, linear, stackOf } from "./parts.ts";
 import { listedWindows } from "./sliding-window.ts";
 import { qwenExperts, sparseLayers } from "./sparse-layers.ts";
 
@@ -12,19 +12,25 @@ const LAYER = "model.layers.{layer}";
 export const qwen2Moe: Family = {
   modelType: "qwen2_moe",
   lower: (config) => {
-    assertSilu(config);
     const decoder = decoderOf(config, { eps: 1e-6, context: 32768 });
     const bias = { qkv: flag(config, "qkv_bias", true), o: false };
-    const { attention, rules } = selfAttention(config, headsOf(config, decoder.width), { theta: 10000, bias });
+    const { attention, rules } = selfAttention(config, headsOf(config, decoder.width, { kvHeads: 16 }), {
+      theta: 10000,
+      bias,
+    });
     const isSparse = sparseLayers(config);
     const windowOf = listedWindows(config, decoder.layers);
     const sparse = qwenExperts(config, decoder.width);
-    const shared = gatedFfn(`${LAYER}.mlp.shared_expert`, count(config, "shared_expert_intermediate_size"));
+    const shared = gatedFfn(
+      `${LAYER}.mlp.shared_expert`,
+      count(config, "shared_expert_intermediate_size"),
+      activationOf(config),
+    );
     const experts: ExpertsFfn = {
       ...sparse.ffn,
       shared: { ffn: shared, gate: linear(`${LAYER}.mlp.shared_expert_gate`) },
     };
-    const dense = () => gatedFfn(`${LAYER}.mlp`, count(config, "intermediate_size"));
+    const dense = () => gatedFfn(`${LAYER}.mlp`, count(config, "intermediate_size"), activationOf(config));
     const layerAt = (index: number): Layer => ({
       ...layerNorms(LAYER, decoder.eps),
       attention: { ...attention, ...windowOf(index) },

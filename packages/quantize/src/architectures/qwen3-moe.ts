@@ -3,7 +3,7 @@ import type { Layer } from "@s7l/format";
 import { count, flag } from "../config.ts";
 import type { Family } from "../lowering.ts";
 import { selfAttention } from "./attention.ts";
-import { assertSilu, decoderOf, gatedFfn, headsOf, layerNorms, stackOf } from "./parts.ts";
+import { activationOf, decoderOf, gatedFfn, headsOf, layerNorms, stackOf } from "./parts.ts";
 import { qwenExperts, sparseLayers } from "./sparse-layers.ts";
 
 const LAYER = "model.layers.{layer}";
@@ -11,10 +11,9 @@ const LAYER = "model.layers.{layer}";
 export const qwen3Moe: Family = {
   modelType: "qwen3_moe",
   lower: (config) => {
-    assertSilu(config);
     const decoder = decoderOf(config, { eps: 1e-6, context: 32768 });
     const bias = flag(config, "attention_bias", false);
-    const { attention, rules } = selfAttention(config, headsOf(config, decoder.width), {
+    const { attention, rules } = selfAttention(config, headsOf(config, decoder.width, { kvHeads: 4 }), {
       theta: 10000,
       bias: { qkv: bias, o: bias },
       headNormEps: decoder.eps,
@@ -22,7 +21,7 @@ export const qwen3Moe: Family = {
     const window = flag(config, "use_sliding_window", false) ? { window: count(config, "sliding_window") } : {};
     const isSparse = sparseLayers(config);
     const sparse = qwenExperts(config, decoder.width);
-    const dense = () => gatedFfn(`${LAYER}.mlp`, count(config, "intermediate_size"));
+    const dense = () => gatedFfn(`${LAYER}.mlp`, count(config, "intermediate_size"), activationOf(config));
     const layerAt = (index: number): Layer => ({
       ...layerNorms(LAYER, decoder.eps),
       attention: { ...attention, ...window },

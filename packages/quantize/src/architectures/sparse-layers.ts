@@ -3,7 +3,7 @@ import type { ExpertsFfn } from "@s7l/format";
 import { type Config, count, flag, list, refuseConfig } from "../config.ts";
 import { f32Bits } from "../fixed-point.ts";
 import type { Rules } from "../lowering.ts";
-import { expertNames, fusedExperts, gatedFfn, linear } from "./parts.ts";
+import { activationOf, expertNames, fusedExperts, gatedFfn, linear } from "./parts.ts";
 
 const MLP = "model.layers.{layer}.mlp";
 const EXPERT = `${MLP}.experts.{expert}`;
@@ -38,7 +38,7 @@ export function qwenExperts(config: Config, hidden: number): SparseFfn {
         weights: flag(config, "norm_topk_prob", false) ? "normalised" : "raw",
         scale: f32Bits(1),
       },
-      expert: gatedFfn(EXPERT, width),
+      expert: gatedFfn(EXPERT, width, activationOf(config)),
     },
     fused: fusedExperts(expertNames(EXPERT), experts, width, hidden),
   };
