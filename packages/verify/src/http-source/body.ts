@@ -1,22 +1,26 @@
 /**
  * The body of an answer, exactly as long as announced.
  */
-import { HttpError } from "./errors.ts";
+import { HttpError, type HttpErrorCode } from "./errors.ts";
 
-/** Fills `target`. `touch` is called whenever something has arrived. */
+/** Fills `target`. `touch` is called whenever something has arrived; `place` is for errors. */
 export async function readBody(
   body: ReadableStream<Uint8Array> | null,
   target: Uint8Array,
   touch: () => void,
+  place: string,
 ): Promise<void> {
-  if (!body) throw new HttpError("short", `the answer has no body, where ${target.length} bytes were asked for`);
+  const refuse = (code: HttpErrorCode, message: string): never => {
+    throw new HttpError(code, `${place}: the answer ${message}`, place);
+  };
+  if (!body) return refuse("short", `has no body, where ${target.length} bytes were asked for`);
   const reader = body.getReader();
   let filled = 0;
   try {
     for (let { done, value } = await reader.read(); !done && value; { done, value } = await reader.read()) {
       touch();
       if (value.length > target.length - filled)
-        throw new HttpError("overlong", `the answer goes on past the ${target.length} bytes that were asked for`);
+        refuse("overlong", `goes on past the ${target.length} bytes that were asked for`);
       target.set(value, filled);
       filled += value.length;
     }
@@ -25,6 +29,5 @@ export async function readBody(
     reader.cancel().catch(() => undefined);
     throw error;
   }
-  if (filled < target.length)
-    throw new HttpError("short", `the answer ended after ${filled} of ${target.length} bytes`);
+  if (filled < target.length) refuse("short", `ended after ${filled} of ${target.length} bytes`);
 }

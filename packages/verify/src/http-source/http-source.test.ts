@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { equalBytes, memorySource, toHex } from "@s7l/format";
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Fault, type FileServer, gzipped, serveFile, serveRedirect } from "../../test/file-server.ts";
 import { sealWide } from "../../test/seal-wide.ts";
 import { openVerified, verify } from "../verify.ts";
@@ -235,6 +235,71 @@ describe("a broken or hostile server", () => {
       await expect(openHttpSource(url)).rejects.toMatchObject({ name: "HttpError", code: "url" });
     },
   );
+
+  test.each([
+    "http://user:secret@127.0.0.1/x",
+    "http://user@127.0.0.1/x",
+    "http://:secret@127.0.0.1/x",
+    "http:user:secret@127.0.0.1/x",
+    "http:\\\\user:secret@127.0.0.1/x",
+    "ftp://user:secret@127.0.0.1/x",
+    "http://user:sec/ret@127.0.0.1/x",
+    "http://user:se\ncret@127.0.0.1/x",
+  ])("%j is not asked, and no message shows its password", async (url) => {
+    const fetch = vi.fn();
+    const refusal = openHttpSource(url, { fetch });
+    await expect(refusal).rejects.toMatchObject({
+      name: "HttpError",
+      code: "url",
+      message: '"…@127.0.0.1/x" is not an http: or https: address without a name and password',
+      at: "…@127.0.0.1/x",
+    });
+    expect(fetch).not.toHaveBeenCalled();
+  });
+
+  test.each<[string, RegExp, Fault]>([
+    ["cuts the connection", /: fetch failed: (other side closed|.*ECONNRESET)/, ({ response }) => response.destroy()],
+    ["speaks no HTTP", /: fetch failed: ./, ({ response }) => response.socket?.end("hello\r\n\r\n")],
+    [
+      "leads to itself",
+      /: fetch failed: redirect count exceeded$/,
+      ({ response, request }) => response.writeHead(302, { location: request.url }).end(),
+    ],
+    [
+      "leads to a file",
+      /: fetch failed: .*scheme/,
+      ({ response }) => response.writeHead(302, { location: "file:///etc/passwd" }).end(),
+    ],
+  ])("that %s is said to", async (_, message, fault) => {
+    const { url } = await serve(file, fault);
+    await expect(openHttpSource(url, { ...QUICK, attempts: 1 })).rejects.toMatchObject({
+      code: "unreachable",
+      message,
+    });
+  });
+
+  test.each(["127.0.0.1", "localhost"])("that is not there is said to refuse the connection, at %s", async (host) => {
+    const { url, close } = await serveFile(file);
+    await close();
+    const address = url.replace("127.0.0.1", host);
+    await expect(openHttpSource(address, { ...QUICK, attempts: 1 })).rejects.toMatchObject({
+      code: "unreachable",
+      message: expect.stringMatching(/: fetch failed: .*ECONNREFUSED/),
+    });
+  });
+
+  test("that sends too much or too little is named, with the place in the file", async () => {
+    for (const [length, what] of [
+      [65_535, "ended after 65535 of 65536 bytes"],
+      [65_537, "goes on past the 65536 bytes that were asked for"],
+    ] as const) {
+      const { url } = await serve(file, (_, bytes, reply) => reply({}, bytes.subarray(0, length)));
+      await expect(openHttpSource(url, { ...QUICK, attempts: 1 })).rejects.toMatchObject({
+        message: `${url} at 0: the answer ${what}`,
+        at: `${url} at 0`,
+      });
+    }
+  });
 
   test("cannot lead to another scheme", async () => {
     const redirect = await serveRedirect("data:,x");

@@ -20,7 +20,10 @@ export interface HttpOptions {
   readonly attempts?: number;
   /** Milliseconds before the second attempt; doubled for each further one. Default 250. */
   readonly backoff?: number;
-  /** Milliseconds without a byte after which an attempt is given up. Default 30,000. */
+  /**
+   * Milliseconds without a byte after which an attempt is given up; so it is where the whole takes longer than that and the time of its
+   * bytes at 10 kB a second. Default 30,000.
+   */
   readonly patience?: number;
   /** Instead of the host's own. */
   readonly fetch?: typeof globalThis.fetch;
@@ -74,8 +77,11 @@ export async function openHttpSource(address: string | URL, options: HttpOptions
 
 function sessionOf(address: string | URL, options: HttpOptions): Session {
   const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (url?.protocol !== "http:" && url?.protocol !== "https:")
-    throw new HttpError("url", `"${address}" is not an http: or https: address`, String(address));
+  if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password) {
+    // No message shows a password; and fetch takes no such address either.
+    const shown = String(address).replace(/.*@/s, "…@");
+    throw new HttpError("url", `"${shown}" is not an http: or https: address without a name and password`, shown);
+  }
   const { headers = {}, signal, attempts = 4, backoff = 250, patience = 30_000 } = options;
   // Called bare: browsers refuse to run fetch as a method of another object.
   const fetch: typeof globalThis.fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));

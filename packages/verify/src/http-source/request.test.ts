@@ -13,7 +13,11 @@ afterEach(() => {
 });
 
 /** Asks for three bytes with these answers, one after another; says when each was asked for, in milliseconds. */
-async function ask(answers: readonly (() => Response | Promise<Response>)[], change: Partial<Session> = {}) {
+async function ask(
+  answers: readonly ((signal?: AbortSignal | null) => Response | Promise<Response>)[],
+  change: Partial<Session> = {},
+  length = 3,
+) {
   const began = Date.now();
   const times: number[] = [];
   const given: (RequestInit | undefined)[] = [];
@@ -28,11 +32,11 @@ async function ask(answers: readonly (() => Response | Promise<Response>)[], cha
       given.push(init);
       const answer = answers[times.length] ?? good;
       times.push(Date.now() - began);
-      return answer();
+      return answer(init?.signal);
     },
     ...change,
   };
-  const result = requestRange(session, 2, 3, {}).then(
+  const result = requestRange(session, 2, length, {}).then(
     (answer) => ({ answer, error: undefined }),
     (error: unknown) => ({ answer: undefined, error }),
   );
@@ -101,21 +105,40 @@ describe("a range by HTTP", () => {
     expect(times).toHaveLength(5);
   });
 
-  test("is given up after so long without a byte, counted from the last one", async () => {
-    const slow = (gaps: readonly number[]) => () =>
+  /** An answer in pieces of `size` bytes, each after so many milliseconds. */
+  const slow = (size: number, ...gaps: readonly number[]) => {
+    const last = 1 + size * gaps.length;
+    return (signal?: AbortSignal | null) =>
       new Response(
         new ReadableStream({
           async start(controller) {
+            signal?.addEventListener("abort", () => controller.error(signal.reason));
             for (const gap of gaps) {
               await new Promise((resolve) => setTimeout(resolve, gap));
-              controller.enqueue(Uint8Array.of(gap & 255));
+              if (signal?.aborted) return;
+              controller.enqueue(new Uint8Array(size));
             }
             controller.close();
           },
         }),
-        { status: 206, headers },
+        { status: 206, headers: { ...headers, "content-range": `bytes 2-${last}/${last + 1}` } },
       );
-    expect((await ask([slow([900, 900, 900])], { attempts: 1 })).answer?.bytes).toEqual(Uint8Array.of(132, 132, 132));
+  };
+
+  test("is given up where its bytes drip, each in time, at less than 10 kB a second on the whole", async () => {
+    const drip = (count: number) => slow(100, ...Array.from({ length: count }, () => 900));
+    const { error } = await ask([drip(300)], { attempts: 1 }, 30_000);
+    expect(error).toMatchObject({ code: "stalled", at: `${url.href} at 2` });
+    // A thousand milliseconds of patience, and 10 bytes in each of the others.
+    const whole = await ask([slow(10_000, 999, 999, 999)], { attempts: 1 }, 30_000);
+    expect(whole.answer?.bytes).toHaveLength(30_000);
+    expect((await ask([slow(2000, 900, 900)], { attempts: 1 }, 4000)).error).toMatchObject({ code: "stalled" });
+    expect((await ask([slow(2000, 700, 690)], { attempts: 1 }, 4000)).answer?.bytes).toHaveLength(4000);
+  });
+
+  test("is given up after so long without a byte, counted from the last one", async () => {
+    expect((await ask([slow(10_000, 900, 900)], { attempts: 1 }, 20_000)).answer?.bytes).toHaveLength(20_000);
+    expect((await ask([slow(10_000, 900, 1100)], { attempts: 1 }, 20_000)).error).toMatchObject({ code: "stalled" });
     let signal: AbortSignal | null | undefined;
     const { error, times } = await ask([], {
       attempts: 2,

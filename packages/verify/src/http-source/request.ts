@@ -30,6 +30,8 @@ export interface Demand {
   readonly target?: Uint8Array;
 }
 
+/** Bytes a millisecond that an answer has to come at, once patience is over: else one of a byte each 29 seconds would never end. */
+const SLOWEST = 10;
 /** Longest wait that a server's `Retry-After` can impose, milliseconds. */
 const LONGEST_WAIT = 30_000;
 /** Answers that may be another one next time. */
@@ -69,10 +71,12 @@ async function ask(session: Session, range: Range, { known, target }: Demand): P
   const { signal, patience } = session;
   const stop = new AbortController();
   const end = (): void => stop.abort();
+  const place = `${url.href} at ${offset}`;
+  const deadline = Date.now() + patience + length / SLOWEST;
   let timer = setTimeout(end, patience);
   const touch = (): void => {
     clearTimeout(timer);
-    timer = setTimeout(end, patience);
+    timer = setTimeout(end, Math.min(patience, deadline - Date.now()));
   };
   signal?.addEventListener("abort", end, { once: true });
   let response: Response | undefined;
@@ -87,12 +91,12 @@ async function ask(session: Session, range: Range, { known, target }: Demand): P
     if (PASSING.has(response.status)) throw busy(response, range);
     const { size, etag, length: coming } = agree(response, range, known);
     const bytes = target ?? new Uint8Array(coming);
-    await readBody(response.body, bytes, touch);
+    await readBody(response.body, bytes, touch, place);
     return { size, etag, bytes };
   } catch (error) {
     // A body that is left unread would hold its connection.
     if (response?.body?.locked === false) response.body.cancel().catch(() => undefined);
-    throw judge(error, stop.signal.aborted, session, range);
+    throw judge(error, stop.signal.aborted, patience, place);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", end);
@@ -112,13 +116,22 @@ function busy({ status, headers }: Response, { url, offset }: Range): Passing {
 }
 
 /** Tells a passing failure from a final one. */
-function judge(error: unknown, stopped: boolean, { patience }: Session, { url, offset }: Range): unknown {
+function judge(error: unknown, stopped: boolean, patience: number, place: string): unknown {
   if (error instanceof Passing) return error;
-  const place = `${url.href} at ${offset}`;
   if (error instanceof HttpError) return error.code === "short" ? new Passing(error) : error;
-  if (stopped) return new Passing(new HttpError("stalled", `${place}: nothing came for ${patience} ms`, place));
-  const reason = error instanceof Error ? error.message : String(error);
-  return new Passing(new HttpError("unreachable", `${place}: ${reason}`, place, { cause: error }));
+  if (stopped)
+    return new Passing(
+      new HttpError("stalled", `${place}: nothing came for ${patience} ms, or less than ${SLOWEST} bytes a ms`, place),
+    );
+  return new Passing(new HttpError("unreachable", `${place}: ${reasonOf(error)}`, place, { cause: error }));
+}
+
+/** In words. Node says "fetch failed", and has the reason as its cause, which has a code alone where several addresses failed. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  if (!(cause instanceof Error)) return error.message;
+  return `${error.message}: ${cause.message || ("code" in cause ? cause.code : cause.name)}`;
 }
 
 /** Waits, or throws the signal's reason. */
