@@ -2,8 +2,8 @@ import { randomWeights, TINY_KINDS, tinyFold, tinyWeights } from "@s7l/fixtures"
 import { sha256 } from "@s7l/format";
 import type { VerifiedArtifact } from "@s7l/verify";
 import { beforeAll, describe, expect, test } from "vitest";
+import { hasExactDot } from "../test/relaxed-dot.ts";
 import { sealArtifact } from "../test/sealed.ts";
-import { hasExactRelaxed } from "./engine/host.ts";
 import { STX } from "./gate.ts";
 import { type LoadOptions, loadModel, type Model } from "./model.ts";
 import { openSession, type SessionBody } from "./session.ts";
@@ -12,8 +12,10 @@ const HOSTS: readonly LoadOptions[] = [
   { engine: "interpreter" },
   { engine: "simd", threads: 1 },
   { engine: "simd", threads: 3 },
-  ...((await hasExactRelaxed()) ? [{ engine: "relaxed" as const, threads: 2 }] : []),
+  ...(hasExactDot ? [{ engine: "relaxed", threads: 2 } as const] : []),
 ];
+/** For titles: what a run has compared. */
+const HOST_NAMES = HOSTS.map(({ engine }) => engine).join(", ");
 
 const open = (model: Model): SessionBody => openSession(model).begin(STX);
 const refused = (code: string) => expect.objectContaining({ name: "SessionStateError", code });
@@ -30,7 +32,7 @@ function resealed(state: Uint8Array): Uint8Array {
   return state;
 }
 
-describe.each(TINY_KINDS)("the state of a %s model", (kind) => {
+describe.each(TINY_KINDS)(`the state of a %s model, on ${HOST_NAMES},`, (kind) => {
   let models: Model[];
   beforeAll(async () => {
     models = await onEveryHost(await sealArtifact(tinyWeights(kind)));

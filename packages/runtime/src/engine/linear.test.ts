@@ -1,10 +1,11 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { describeEngines } from "../../test/engines.ts";
 import { Dice } from "../../test/random-model.ts";
 import type { Activation } from "../reference/block.ts";
 import { bitLength } from "../reference/integer.ts";
 import { type Matrix, multiplyMatrix } from "../reference/linear.ts";
 import { Heap } from "./heap.ts";
-import { BASE, compileKernels, hasExactRelaxed } from "./host.ts";
+import { BASE, compileKernels } from "./host.ts";
 import { instantiateKernels, workspaceBytes } from "./kernels.ts";
 
 const GUARD = 0x55aa33cc;
@@ -90,11 +91,9 @@ async function both(engine: "simd" | "relaxed", rows: number, columns: number, t
   return { actual, expected, guard: words.slice(guard / 4, guard / 4 + 64) };
 }
 
-const exact = await hasExactRelaxed();
-
-describe.each(["simd", "relaxed"] as const)("products by the %s kernels equal the definition", (engine) => {
+describeEngines("kernels give the products of the definition", (engine) => {
   // Tiles are four rows by two tokens, or from 16 tokens of 384 columns on sixteen by eight, 1024 columns at a time; rows of more than 512 columns are read from four quarters; sums of 4,500 may pass 32 bits.
-  test.skipIf(engine === "relaxed" && !exact).each([
+  test.each([
     [1, 1, 1, 0],
     [3, 16, 3, 2],
     [4, 17, 2, 0],

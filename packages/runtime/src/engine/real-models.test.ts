@@ -3,14 +3,12 @@ import { join } from "node:path";
 import { concatBytes, tensorPlan } from "@s7l/format";
 import { openCheckpoint, quantize } from "@s7l/quantize";
 import { describe, expect, test } from "vitest";
+import { describeEngines } from "../../test/engines.ts";
 import { readJson, s7MiniPath, sharedPath } from "../../test/reference.ts";
 import { createInterpreter } from "../reference/interpreter.ts";
 import { readFoldWeights } from "../reference/weights.ts";
-import { hasExactRelaxed } from "./host.ts";
 import type { TensorReader } from "./tensors.ts";
 import { createWasmEngine } from "./wasm-engine.ts";
-
-const engines: readonly ("simd" | "relaxed")[] = (await hasExactRelaxed()) ? ["simd", "relaxed"] : ["simd"];
 
 /** Quantized tensors of a checkpoint, held. */
 async function weightsOf(path: Parameters<typeof openCheckpoint>[0]): Promise<TensorReader> {
@@ -26,48 +24,54 @@ async function weightsOf(path: Parameters<typeof openCheckpoint>[0]): Promise<Te
   return { fold: weights.fold, read: async (name) => spans.get(name) ?? new Uint8Array() };
 }
 
-async function compare(source: TensorReader, ids: readonly number[], experts: readonly number[]): Promise<void> {
-  const interpreter = createInterpreter(await readFoldWeights(source.fold, (name) => source.read(name)));
+async function compare(
+  name: "simd" | "relaxed",
+  source: TensorReader,
+  ids: readonly number[],
+  experts: readonly number[],
+): Promise<void> {
+  const interpreter = createInterpreter(await readFoldWeights(source.fold, (tensor) => source.read(tensor)));
   const expected = await interpreter.open().forward(ids, experts, "all");
-  for (const name of engines) {
-    const engine = await createWasmEngine(source, { engine: name });
-    for (const chunk of [1, 7, 64, ids.length]) {
-      const sequence = engine.open();
-      for (let at = 0; at < ids.length; at += chunk) {
-        const actual = await sequence.forward(ids.slice(at, at + chunk), experts.slice(at, at + chunk), "all");
-        const { vocab } = expected;
-        expect(actual.exponents).toEqual(expected.exponents.slice(at, at + chunk));
-        // Typed arrays of this size are compared as bytes: a matcher would take seconds.
-        const part = expected.mantissas.slice(at * vocab, (at + chunk) * vocab);
-        expect(Buffer.compare(Buffer.from(actual.mantissas.buffer), Buffer.from(part.buffer))).toBe(0);
-      }
+  const engine = await createWasmEngine(source, { engine: name });
+  for (const chunk of [1, 7, 64, ids.length]) {
+    const sequence = engine.open();
+    for (let at = 0; at < ids.length; at += chunk) {
+      const actual = await sequence.forward(ids.slice(at, at + chunk), experts.slice(at, at + chunk), "all");
+      const { vocab } = expected;
+      expect(actual.exponents).toEqual(expected.exponents.slice(at, at + chunk));
+      // Typed arrays of this size are compared as bytes: a matcher would take seconds.
+      const part = expected.mantissas.slice(at * vocab, (at + chunk) * vocab);
+      expect(Buffer.compare(Buffer.from(actual.mantissas.buffer), Buffer.from(part.buffer))).toBe(0);
     }
   }
 }
 
-describe.skipIf(!s7MiniPath)("on s7-mini the engines equal the interpreter", () => {
+describeEngines("equals the interpreter", (engine) => {
   const folder = join(s7MiniPath ?? "", "checkpoints");
-  test.each(["code", "general", "math", "reason"])("on a held-out text of %s", async (domain) => {
-    const experts = readdirSync(folder).filter((name) => name.startsWith("expert"));
-    const source = await weightsOf({
-      trunk: join(folder, "trunk_final"),
-      experts: experts.sort().map((name) => join(folder, name)),
-    });
-    const texts = readJson<
-      readonly { ids: number[]; routes: string }[] | { texts: { ids: number[]; routes: string }[] }
-    >(join(s7MiniPath ?? "", `eval/${domain}.json`));
-    const [text] = "texts" in texts ? texts.texts : texts;
-    expect(text).toBeDefined();
-    await compare(source, text?.ids.slice(0, 96) ?? [], [...(text?.routes ?? "")].map(Number).slice(0, 96));
-  });
-});
+  test.skipIf(!s7MiniPath).each(["code", "general", "math", "reason"])(
+    "on s7-mini and a held-out text of %s",
+    async (domain) => {
+      const experts = readdirSync(folder).filter((name) => name.startsWith("expert"));
+      const source = await weightsOf({
+        trunk: join(folder, "trunk_final"),
+        experts: experts.sort().map((name) => join(folder, name)),
+      });
+      const texts = readJson<
+        readonly { ids: number[]; routes: string }[] | { texts: { ids: number[]; routes: string }[] }
+      >(join(s7MiniPath ?? "", `eval/${domain}.json`));
+      const [text] = "texts" in texts ? texts.texts : texts;
+      expect(text).toBeDefined();
+      await compare(engine, source, text?.ids.slice(0, 96) ?? [], [...(text?.routes ?? "")].map(Number).slice(0, 96));
+    },
+  );
 
-describe.each(["stories260k-llama", "stories260k-mixtral"])("on %s", (name) => {
-  const folder = sharedPath(`models/${name}`);
-  test.skipIf(!existsSync(folder))("the engines equal the interpreter on held-out sequences", async () => {
-    const source = await weightsOf(folder);
-    const read = readJson<readonly number[][] | { sequences: number[][] }>(join(folder, "eval.ids.json"));
-    const sequences = "sequences" in read ? read.sequences : read;
-    for (const ids of sequences.slice(0, 3)) await compare(source, ids, []);
+  describe.each(["stories260k-llama", "stories260k-mixtral"])("on %s", (name) => {
+    const folder = sharedPath(`models/${name}`);
+    test.skipIf(!existsSync(folder))("and held-out sequences", async () => {
+      const source = await weightsOf(folder);
+      const read = readJson<readonly number[][] | { sequences: number[][] }>(join(folder, "eval.ids.json"));
+      const sequences = "sequences" in read ? read.sequences : read;
+      for (const ids of sequences.slice(0, 3)) await compare(engine, source, ids, []);
+    });
   });
 });

@@ -1,12 +1,10 @@
 import { tensorPlan } from "@s7l/format";
 import { describe, expect, test } from "vitest";
+import { describeEngines } from "../../test/engines.ts";
 import { Dice, randomModel, type Wish } from "../../test/random-model.ts";
-import { hasExactRelaxed } from "./host.ts";
 import { runStreamed } from "./streamed.ts";
 import type { TensorReader } from "./tensors.ts";
 import { createWasmEngine } from "./wasm-engine.ts";
-
-const engines: readonly ("simd" | "relaxed")[] = (await hasExactRelaxed()) ? ["simd", "relaxed"] : ["simd"];
 
 const WISHES: readonly (readonly [string, Wish])[] = [
   ["qkv projections with rotation", { project: "qkv", position: "rope", ffn: "gated" }],
@@ -20,23 +18,23 @@ const WISHES: readonly (readonly [string, Wish])[] = [
 const drawn = (dice: Dice, count: number, vocab: number): number[] =>
   Array.from({ length: count }, () => dice.between(0, vocab - 1));
 
-describe("a model that is streamed gives the bits of one that is held", () => {
+describeEngines("gives a model that is streamed the bits of one that is held", (engine) => {
   test.each(WISHES)("with %s", async (_, wish) => {
     for (const seed of [31, 32, 33, 34]) {
       const model = randomModel(seed, { ...wish, routed: false, ...(seed === 34 ? { temper: "extreme" } : {}) });
       const dice = new Dice(seed);
       const sequences = [16, 1, 9].map((count) => drawn(dice, count, model.fold.vocab));
-      for (const engine of engines) {
-        const held = await createWasmEngine(model, { engine });
-        const streamed = await runStreamed(model, engine, sequences);
-        expect(streamed?.length).toBe(3);
-        for (const [i, ids] of sequences.entries())
-          expect(streamed?.[i]).toEqual(await held.open().forward(ids, [], "all"));
-      }
+      const held = await createWasmEngine(model, { engine });
+      const streamed = await runStreamed(model, engine, sequences);
+      expect(streamed?.length).toBe(3);
+      for (const [i, ids] of sequences.entries())
+        expect(streamed?.[i]).toEqual(await held.open().forward(ids, [], "all"));
     }
   });
+});
 
-  test("and reads each matrix once, but for a head that is tied to the embedding", async () => {
+describe("a model that is streamed", () => {
+  test("has each matrix read once, but for a head that is tied to the embedding", async () => {
     const model = randomModel(5, { project: "qkv", position: "rope", ffn: "experts" });
     const reads: string[] = [];
     const source: TensorReader = {

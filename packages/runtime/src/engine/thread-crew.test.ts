@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { describeEngines } from "../../test/engines.ts";
 import { Dice, type RandomModel, randomModel, type Wish } from "../../test/random-model.ts";
 import type { Engine, Logits } from "../engine.ts";
 import { createInterpreter } from "../reference/interpreter.ts";
@@ -6,14 +7,12 @@ import { readFoldWeights } from "../reference/weights.ts";
 import { allocateArena } from "./arena.ts";
 import { buildProgram } from "./build-program.ts";
 import { Heap } from "./heap.ts";
-import { BASE, compileKernels, hasExactRelaxed } from "./host.ts";
+import { BASE, compileKernels } from "./host.ts";
 import { instantiateKernels } from "./kernels.ts";
 import { withSharedMemory } from "./shared-memory.ts";
 import { placeTensors } from "./tensors.ts";
 import { startCrew } from "./thread-crew.ts";
 import { createWasmEngine } from "./wasm-engine.ts";
-
-const engines: readonly ("simd" | "relaxed")[] = (await hasExactRelaxed()) ? ["simd", "relaxed"] : ["simd"];
 
 function tokensOf(model: RandomModel, seed: number, count: number) {
   const dice = new Dice(seed);
@@ -45,18 +44,18 @@ const WISHES: readonly (readonly [string, Wish])[] = [
 ];
 
 describe.each([2, 3])("%i threads equal the interpreter bit for bit", (threads) => {
-  test.each(WISHES)("with %s", async (_, wish) => {
-    for (const seed of threads === 2 ? [21, 23] : [21]) {
-      const model = randomModel(seed, seed === 23 ? { ...wish, temper: "extreme" } : wish);
-      const tokens = tokensOf(model, seed, 40);
-      const expected = await run(createInterpreter(await readFoldWeights(model.fold, model.read)), tokens, 40);
-      for (const engine of engines) {
+  describeEngines("kernels", (engine) => {
+    test.each(WISHES)("with %s", async (_, wish) => {
+      for (const seed of threads === 2 ? [21, 23] : [21]) {
+        const model = randomModel(seed, seed === 23 ? { ...wish, temper: "extreme" } : wish);
+        const tokens = tokensOf(model, seed, 40);
+        const expected = await run(createInterpreter(await readFoldWeights(model.fold, model.read)), tokens, 40);
         const crew = await createWasmEngine(model, { engine, threads });
-        expect(crew.threads).toBe(threads);
+        expect(crew).toMatchObject({ name: engine, threads });
         for (const chunk of [1, 7, 40]) expect(await run(crew, tokens, chunk)).toEqual(expected);
         crew.close?.();
       }
-    }
+    });
   });
 
   test("over several pages of cache, as memory grows under them", async () => {

@@ -1,15 +1,12 @@
 import { FOLD_NAME, type Fold, spanLayout, tensorPlan } from "@s7l/format";
 import { describe, expect, test } from "vitest";
 import { DENSE, foldOf, randomSource } from "../../bench/shapes.ts";
+import { describeEngines } from "../../test/engines.ts";
 import { Dice, f32, type RandomModel, randomModel, type Wish } from "../../test/random-model.ts";
 import type { Engine, Logits } from "../engine.ts";
 import { createInterpreter } from "../reference/interpreter.ts";
 import { readFoldWeights } from "../reference/weights.ts";
-import { hasExactRelaxed } from "./host.ts";
 import { createWasmEngine } from "./wasm-engine.ts";
-
-/** Engines that this host has: on Node 20 only the first. */
-const engines: readonly ("simd" | "relaxed")[] = (await hasExactRelaxed()) ? ["simd", "relaxed"] : ["simd"];
 
 const interpreter = async (model: RandomModel): Promise<Engine> =>
   createInterpreter(await readFoldWeights(model.fold, model.read));
@@ -45,16 +42,21 @@ function joined(parts: readonly Logits[]): { mantissas: number[]; exponents: num
   };
 }
 
-async function compare(model: RandomModel, seed: number, count: number, chunks: readonly number[]): Promise<void> {
+async function compare(
+  name: "simd" | "relaxed",
+  model: RandomModel,
+  seed: number,
+  count: number,
+  chunks: readonly number[],
+): Promise<void> {
   const tokens = tokensOf(model, seed, count);
   const expected = joined(await run(await interpreter(model), tokens, count));
-  for (const name of engines) {
-    const engine = await createWasmEngine(model, { engine: name });
-    for (const chunk of chunks) {
-      const actual = joined(await run(engine, tokens, chunk));
-      expect(actual.exponents).toEqual(expected.exponents);
-      expect(actual.mantissas).toEqual(expected.mantissas);
-    }
+  const engine = await createWasmEngine(model, { engine: name });
+  expect(engine.name).toBe(name);
+  for (const chunk of chunks) {
+    const actual = joined(await run(engine, tokens, chunk));
+    expect(actual.exponents).toEqual(expected.exponents);
+    expect(actual.mantissas).toEqual(expected.mantissas);
   }
 }
 
@@ -75,13 +77,13 @@ const WISHES: readonly (readonly [string, Wish])[] = [
   ["anything", {}],
 ];
 
-describe(`${engines.join(" and ")} equal the interpreter bit for bit`, () => {
+describeEngines("equals the interpreter bit for bit", (engine) => {
   describe.each(WISHES)("with %s", (_, wish) => {
     test.each([1, 2, 3, 4, 5, 6])("seed %i", async (seed) => {
-      await compare(randomModel(seed, wish), seed, 40, [1, 7, 40]);
+      await compare(engine, randomModel(seed, wish), seed, 40, [1, 7, 40]);
     });
     test.each([11, 12, 13, 14])("and extreme weights, seed %i", async (seed) => {
-      await compare(randomModel(seed, { ...wish, temper: "extreme" }), seed, 24, [1, 5, 24]);
+      await compare(engine, randomModel(seed, { ...wish, temper: "extreme" }), seed, 24, [1, 5, 24]);
     });
   });
 });
@@ -164,33 +166,33 @@ function bareModel({ width, keySize, scale }: Extent, weight: (row: number, colu
   return { fold, read: async (name) => spans.get(name) ?? new Uint8Array() };
 }
 
-describe("sums that pass 32 bits are exact", () => {
+describeEngines("is exact in sums that pass 32 bits", (engine) => {
   test.each([
     ["all at the limit", () => 127],
     ["all at the other limit", () => -127],
     ["some tokens only", (row: number, column: number) => (row % 2 === 0 ? 127 : ((row + column * 7) % 255) - 127)],
   ])("with weights %s", async (_, weight) => {
-    await compare(bareModel(WIDE, weight), 1, 9, [1, 4, 9]);
+    await compare(engine, bareModel(WIDE, weight), 1, 9, [1, 4, 9]);
   });
 });
 
-describe("rows too long to be taken four at a time", () => {
-  test.each([513, 528, 544, 1000, 1025])("are exact at %i columns", async (width) => {
+describeEngines("is exact in rows too long to be taken four at a time:", (engine) => {
+  test.each([513, 528, 544, 1000, 1025])("of %i columns", async (width) => {
     const model = bareModel({ width, keySize: 8, scale: 0.01 }, (row, column) => ((row * 31 + column * 7) % 255) - 127);
-    await compare(model, 2, 9, [1, 2, 9]);
+    await compare(engine, model, 2, 9, [1, 2, 9]);
   });
 });
 
-describe("scores of the largest heads", () => {
+describeEngines("limits scores of the largest heads", (engine) => {
   // Two kinds of tokens whose scores are of one size and opposite sign, at the limit, beyond it and far below.
   const opposite = (row: number): number => (row % 2 === 0 ? 127 : -127);
   test.each(Array.from({ length: 34 }, (_, i) => 1.38 * 2 ** (i - 48)))(
-    "are limited, not wrapped, at scale %f",
+    "and does not wrap them, at scale %f",
     async (scale) => {
       const model = bareModel({ width: 16, keySize: 512, scale }, (row, column) =>
         column < 8 ? opposite(row) : row % 7,
       );
-      await compare(model, 4, 40, [1, 40]);
+      await compare(engine, model, 4, 40, [1, 40]);
     },
   );
 });
@@ -198,8 +200,10 @@ describe("scores of the largest heads", () => {
 describe("a sequence", () => {
   const model = randomModel(5, { project: "qkv", position: "rope", ffn: "gated" });
 
-  test("equals the interpreter over several pages of cache, cut anywhere", async () => {
-    await compare(model, 9, 330, [1, 64, 129, 330]);
+  describeEngines("equals the interpreter", (engine) => {
+    test("over several pages of cache, cut anywhere", async () => {
+      await compare(engine, model, 9, 330, [1, 64, 129, 330]);
+    });
   });
 
   test("gives the logits of the last position alone where only those are wanted", async () => {
