@@ -2,7 +2,7 @@
  * What quantize gives and pack takes: a fold with every tensor that it plans, already in sealed form. Neither package
  * knows the other; a caller pipes one into the other, in memory or through a weights folder (`./file`).
  */
-import type { Fold } from "./fold/fold.ts";
+import { type Fold, MAX_CONTEXT } from "./fold/fold.ts";
 import type { LexicalTable } from "./fold/lexical.ts";
 import type { PlannedTensor } from "./fold/tensor-plan.ts";
 import { bytes, type Infer, integer, list, oneOf, optional, record, text } from "./schema.ts";
@@ -50,7 +50,7 @@ export const policySchema = record({
   licence: optional(text(4096)),
   intendedUse: optional(text(4096)),
   /** Positions a session may hold; at most the fold's context. */
-  maxContext: integer(1 << 24, 1),
+  maxContext: integer(MAX_CONTEXT, 1),
 });
 export type Policy = Infer<typeof policySchema>;
 

@@ -13,9 +13,11 @@ import { type Infer, integer, list, oneOf, optional, record, text, union } from 
 // Limits. Each is far above every published model and low enough that no product of two overflows 53 bits and no
 // accumulator of the numerics overflows its stated bound (docs/numerics.md).
 /** Layers in a stack: DeepSeek-V3 has 61, vpMoE 80, Oracle850B 96. */
-const MAX_LAYERS = 4096;
-/** Experts in a layer. */
-const MAX_EXPERTS = 4096;
+export const MAX_LAYERS = 4096;
+/** Experts in a layer, or in a routed stage. */
+export const MAX_EXPERTS = 4096;
+/** Positions a session may hold: the sums of a softmax over them stay below 2^53. */
+export const MAX_CONTEXT = 1 << 22;
 /** Length of a vector: hidden sizes, FFN widths, heads times head size. */
 export const MAX_WIDTH = 1 << 17;
 /** Size of one head's key or value: 2048 · 2047 · 512 stays below 2^31. */
@@ -128,7 +130,7 @@ const attention = record({
   valueResidual: optional(tensorName),
 });
 
-/** down(act(gate x) · up x). `clampedSwish`: g = min(gate, limit), u = clamp(up, ±limit): (u + 1) · g · sigmoid(alpha · g). */
+/** down(act(gate x) · up x), element by element. */
 const gatedFfn = record({
   kind: oneOf("gated"),
   activation: oneOf("silu", "geluTanh", "geluErf", "relu"),
@@ -137,6 +139,7 @@ const gatedFfn = record({
   up: linear,
   down: linear,
 });
+/** down((u + 1) · g · sigmoid(alpha · g)), where g = min(gate x, limit) and u = max(-limit, min(up x, limit)). */
 const clampedFfn = record({
   kind: oneOf("clamped"),
   alpha: f32Bits,
@@ -220,8 +223,8 @@ export const foldSchema = record({
   version: oneOf(1),
   /** Rows of the embedding, and logits a position. */
   vocab: integer(1 << 24, 1),
-  /** Positions a session may hold; 2^22 keeps the sums of the softmax below 2^53. */
-  context: integer(1 << 22, 1),
+  /** Positions a session may hold. */
+  context: integer(MAX_CONTEXT, 1),
   /** Width of the residual stream after the embedding. */
   width,
   /** int8 [vocab, width]. */

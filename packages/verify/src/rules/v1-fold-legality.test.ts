@@ -4,6 +4,7 @@ import {
   type Fold,
   type Header,
   type LexicalTable,
+  MAX_CONTEXT,
   readHeader,
   SECTION_NAMES,
   SECTIONS,
@@ -132,6 +133,8 @@ describe("a program", () => {
     expect(judge("POLICY", { maxContext: context })).toBe("nothing");
     expect(judge("POLICY", { maxContext: 1 })).toBe("nothing");
     expect(judge("POLICY", { maxContext: context + 1 })).toBe("policy POLICY.maxContext");
+    expect(judge("POLICY", { maxContext: MAX_CONTEXT })).toBe("policy POLICY.maxContext");
+    expect(judge("POLICY", { maxContext: MAX_CONTEXT + 1 })).toBe("schema POLICY.maxContext");
     expect(judge("POLICY", { maxContext: 0 })).toBe("schema POLICY.maxContext");
   });
 
