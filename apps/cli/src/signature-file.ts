@@ -2,8 +2,9 @@
 import { basename } from "node:path";
 import type { CheckSignature } from "@s7l/verify";
 import { type PublicKey, readPublicKey, signedBy } from "@s7l/verify/signature";
+import { refuseUsage } from "./errors.ts";
 import { fetchSmallFile, needSmallFile, readSmallFile } from "./small-file.ts";
-import { isAddress } from "./source.ts";
+import { addressOf, isAddress } from "./source.ts";
 
 /** Ends of the names of signature files, by the kind of the key that makes them. */
 export const SIGNATURE_ENDING = { p256: ".sig", ed25519: ".minisig" } as const;
@@ -12,7 +13,8 @@ export const ROOT_ENDING = ".root";
 
 /**
  * The check for the artifact at `place` with the public key in a file; undefined where there is no signature to check. The
- * signature is `given`, or lies beside the artifact. Throws CliError `io`, or SignatureError for a key that is none.
+ * signature is `given`, or lies beside the artifact. Throws CliError `io`, or `usage` for what is no address, or SignatureError for a key
+ * that is none.
  */
 export async function signatureCheck(
   place: string,
@@ -22,18 +24,25 @@ export async function signatureCheck(
     signal,
   }: { readonly key: string; readonly given: string | undefined; readonly signal: AbortSignal },
 ): Promise<CheckSignature | undefined> {
+  const name = nameOf(place);
   const key = readPublicKey(new TextDecoder().decode(await needSmallFile(keyFile)));
   const signature = given === undefined ? await signatureBeside(place, key, signal) : await needSmallFile(given);
-  return signature && signedBy({ signature, key, name: nameOf(place) });
+  return signature && signedBy({ signature, key, name });
 }
 
 function signatureBeside(place: string, { kind }: PublicKey, signal: AbortSignal): Promise<Uint8Array | undefined> {
   if (!isAddress(place)) return readSmallFile(`${place}${SIGNATURE_ENDING[kind]}`);
-  const url = new URL(place);
+  const url = addressOf(place);
   url.pathname += SIGNATURE_ENDING[kind];
   return fetchSmallFile(url.href, signal);
 }
 
 function nameOf(place: string): string {
-  return basename(isAddress(place) ? decodeURIComponent(new URL(place).pathname) : place);
+  if (!isAddress(place)) return basename(place);
+  const name = basename(addressOf(place).pathname);
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return refuseUsage(`"${name}" in the address is no name: what stands after % is not UTF-8`);
+  }
 }

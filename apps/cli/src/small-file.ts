@@ -1,20 +1,29 @@
 /** Files that are small or wrong: keys, signatures, proofs. Beside an artifact on a server they are fetched from there. */
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { readFailure } from "@s7l/format/file";
 import { CliError } from "./errors.ts";
 
 /** A key, signature or proof beyond this is none. */
 const LONGEST = 1 << 20;
+/** Milliseconds that a server has for all of one. */
+const PATIENCE = 30_000;
 
 /** A file's bytes, or undefined where there is no such file. Throws CliError `io`. */
 export async function readSmallFile(path: string, longest = LONGEST): Promise<Uint8Array | undefined> {
   try {
-    // By a link too: keys often lie behind one.
-    const handle = await open(path, "r");
+    // By a link too: keys often lie behind one. O_NONBLOCK, which Windows lacks: a pipe that nobody writes to would never open.
+    const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
-      const { size } = await handle.stat();
-      if (size > longest) return refuse(path, `has ${size} bytes, where ${longest} are the most`);
-      return new Uint8Array(await handle.readFile());
+      const stat = await handle.stat();
+      if (stat.isDirectory()) return refuse(path, "cannot be read: it is a folder");
+      if (!stat.isFile()) return refuse(path, "cannot be read: it is not a regular file");
+      if (stat.size > longest) return refuse(path, `has ${stat.size} bytes, where ${longest} are the most`);
+      const bytes = new Uint8Array(stat.size);
+      let filled = 0;
+      for (let some = 1; some > 0; filled += some)
+        ({ bytesRead: some } = await handle.read(bytes, filled, bytes.length - filled, filled));
+      return bytes.subarray(0, filled);
     } finally {
       await handle.close();
     }
@@ -24,25 +33,30 @@ export async function readSmallFile(path: string, longest = LONGEST): Promise<Ui
   }
 }
 
-/** The bytes at an address, or undefined where the server has none. Throws CliError `io`. */
-export async function fetchSmallFile(url: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
-  let response: Response;
+/** The bytes at an address, or undefined where the server has none. Throws CliError `io`. `patience`: milliseconds for the whole. */
+export async function fetchSmallFile(
+  url: string,
+  signal: AbortSignal,
+  patience = PATIENCE,
+): Promise<Uint8Array | undefined> {
+  const late = AbortSignal.timeout(patience);
   try {
-    response = await fetch(url, { signal });
+    const response = await fetch(url, { signal: AbortSignal.any([signal, late]) });
+    if (response.status === 404) return undefined;
+    if (response.status !== 200 || !response.body) return refuse(url, `cannot be fetched: status ${response.status}`);
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    for await (const piece of response.body) {
+      size += piece.length;
+      if (size > LONGEST) return refuse(url, `has more than ${LONGEST} bytes`);
+      pieces.push(piece);
+    }
+    return new Uint8Array(Buffer.concat(pieces));
   } catch (cause) {
     signal.throwIfAborted();
-    return refuse(url, `cannot be fetched: ${messageOf(cause)}`);
+    if (cause instanceof CliError) throw cause;
+    return refuse(url, `cannot be fetched: ${late.aborted ? `it took more than ${patience} ms` : reasonOf(cause)}`);
   }
-  if (response.status === 404) return undefined;
-  if (response.status !== 200 || !response.body) return refuse(url, `cannot be fetched: status ${response.status}`);
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  for await (const piece of response.body) {
-    size += piece.length;
-    if (size > LONGEST) return refuse(url, `has more than ${LONGEST} bytes`);
-    pieces.push(piece);
-  }
-  return new Uint8Array(Buffer.concat(pieces));
 }
 
 /** A small file that has to be there. Throws CliError `io`. */
@@ -50,8 +64,12 @@ export async function needSmallFile(path: string, longest = LONGEST): Promise<Ui
   return (await readSmallFile(path, longest)) ?? refuse(path, "cannot be read: there is no such file");
 }
 
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+/** Node says "fetch failed", and has the reason as its cause, which has a code alone where several addresses failed. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  if (!(cause instanceof Error)) return error.message;
+  return `${error.message}: ${cause.message || ("code" in cause ? cause.code : cause.name)}`;
 }
 
 function refuse(place: string, what: string): never {

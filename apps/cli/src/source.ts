@@ -2,6 +2,7 @@
 import type { ByteSource } from "@s7l/format";
 import { openFileSource } from "@s7l/format/file";
 import { openHttpSource, VerifyError } from "@s7l/verify";
+import { refuseUsage } from "./errors.ts";
 
 /** A source with an end. */
 export interface OpenSource extends ByteSource {
@@ -13,10 +14,25 @@ export function isAddress(place: string): boolean {
   return /^https?:\/\//i.test(place);
 }
 
-/** Opens a file, or a file on a server that serves ranges. Throws FormatError `io` or HttpError where it cannot be read. */
+/**
+ * The address that a place on a server is. Throws CliError `usage` for one that is malformed, and for one with a name and password, which
+ * no message is to show.
+ */
+export function addressOf(place: string): URL {
+  const url = URL.canParse(place) ? new URL(place) : undefined;
+  if (url && !url.username && !url.password) return url;
+  return refuseUsage(
+    `"${place.replace(/.*@/s, "…@")}" is not an address${url ? " that is taken: leave out its name and password" : ""}`,
+  );
+}
+
+/**
+ * Opens a file, or a file on a server that serves ranges. Throws FormatError `io` or HttpError where it cannot be read, and
+ * CliError `usage` for what is no address.
+ */
 export async function openSource(place: string, signal: AbortSignal): Promise<OpenSource> {
   if (!isAddress(place)) return openFileSource(place);
-  return { ...(await openHttpSource(place, { signal })), close: async () => undefined };
+  return { ...(await openHttpSource(addressOf(place), { signal })), close: async () => undefined };
 }
 
 /** Opens, works and closes, whatever happens. */

@@ -1,4 +1,4 @@
-/** Servers that show other bytes at other times: what is signed or listed is what was verified, or nothing. */
+/** Servers and addresses of strangers: what is signed or listed is what was verified, and each refusal is one sentence. */
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
 import { tmpdir } from "node:os";
@@ -65,6 +65,44 @@ describe("a server that turns", () => {
       code: 1,
       stdout: "",
       stderr: expect.stringContaining("[chunk"),
+    });
+  });
+});
+
+describe("an address", () => {
+  test.each([
+    ["malformed", "http://[::1/x", '"http://[::1/x" is not an address [usage]'],
+    [
+      "of no name",
+      "http://127.0.0.1:1/%E0%A4%A",
+      '"%E0%A4%A" in the address is no name: what stands after % is not UTF-8 [usage]',
+    ],
+    [
+      "with a password",
+      "http://user:secret@127.0.0.1:1/x",
+      '"…@127.0.0.1:1/x" is not an address that is taken: leave out its name and password [usage]',
+    ],
+  ])("%s is refused in one sentence that shows no password, with a key and without", async (_, place, sentence) => {
+    const key = ["--key", join(folder, "p256.pub")];
+    const given = ["--signature", join(folder, "mini.s7l")];
+    for (const flags of [key, [...key, ...given]])
+      expect(await s7l(["verify", place, ...flags])).toEqual({
+        code: 2,
+        stdout: "",
+        stderr: `s7l verify: ${sentence}\n`,
+      });
+    const told = await s7l(["run", place, "--prompt", "a"]);
+    expect(told).toMatchObject({ code: 2, stdout: "" });
+    expect(told.stderr).not.toContain("secret");
+    expect(told.stderr.split("\n")).toHaveLength(2);
+  });
+
+  test("with the signature beside it led astray is refused by name", async () => {
+    const base = await serve((_, response) => response.writeHead(302, { location: "file:///etc/passwd" }).end());
+    const told = await s7l(["verify", `${base}/mini.s7l`, "--key", join(folder, "p256.pub")]);
+    expect(told).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/mini\.s7l\.sig cannot be fetched: .*scheme/),
     });
   });
 });
