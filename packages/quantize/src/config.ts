@@ -2,6 +2,7 @@
  * Reading a model's config.json: every accessor checks what it takes and names the key that is wrong. `or` is the value that
  * the family's own code gives to an absent key (null counts as absent, but where {@link isNull} is asked); without it the key must be there.
  */
+import { MAX_LAYERS } from "@s7l/format";
 import { QuantizeError } from "./errors.ts";
 import { isObject, type Json, type JsonObject } from "./json.ts";
 
@@ -57,7 +58,7 @@ export function count(
 }
 
 /** Layers of a stack; bounded before anything of that length is made. */
-export const layerCount = (config: Config, key: Key): number => count(config, key, { max: 4096 });
+export const layerCount = (config: Config, key: Key): number => count(config, key, { max: MAX_LAYERS });
 
 /** Beyond these no config means what it says, and elementary functions in big integers grow without bound. */
 const SMALLEST_REAL = 1e-15;

@@ -11,6 +11,7 @@ import {
   type Infer,
   integer,
   list,
+  MAX_CONTEXT,
   oneOf,
   optional,
   record,
@@ -26,8 +27,7 @@ import type { Model } from "./model.ts";
 import { decodeJson, encodeJson } from "./receipt-json.ts";
 import { completeSampling } from "./sampler.ts";
 
-/** More positions, stop texts, or bytes than any receipt has. */
-const MAX_POSITIONS = 1 << 22;
+/** More stop texts than any receipt has. Positions and outputs are as many as a context, each. */
 const MAX_STOPS = 256;
 /** No receipt file is longer. */
 export const MAX_RECEIPT_BYTES = 1 << 27;
@@ -68,13 +68,13 @@ const receiptSchema = record({
   abi: hash,
   sampling: samplingSchema,
   /** Everything before the first generated id. */
-  prompt: list(id, MAX_POSITIONS, 1),
+  prompt: list(id, MAX_CONTEXT, 1),
   /** What was generated; the end-of-sequence id too. */
-  ids: list(id, MAX_POSITIONS, 1),
+  ids: list(id, MAX_CONTEXT, 1),
   /** Why it ended there. */
   ended: oneOf("eos", "stop", "length", "context"),
   /** First 8 bytes of each link: of the head, then of each position. */
-  links: list(text(16, /^[0-9a-f]{16}$/), 2 * MAX_POSITIONS + 1, 3),
+  links: list(text(16, /^[0-9a-f]{16}$/), 2 * MAX_CONTEXT + 1, 3),
   /** The last link, of the end. */
   digest: hash,
   /** What `generate` gave with its last step. */

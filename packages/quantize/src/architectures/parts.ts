@@ -1,12 +1,18 @@
 /** The vocabulary that family files share: names of tensors to parts of a fold. */
-import { FOLD_NAME, type Fold, type GatedFfn, type Layer, type Linear, type Norm, type Stack } from "@s7l/format";
+import {
+  FOLD_NAME,
+  type Fold,
+  type GatedFfn,
+  type Layer,
+  type Linear,
+  MAX_CONTEXT,
+  type Norm,
+  type Stack,
+} from "@s7l/format";
 import { pick, slice, whole } from "../checkpoint/view.ts";
-import { type Config, choice, count, flag, isNull, lookUp, real, refuseConfig, share } from "../config.ts";
+import { type Config, choice, count, flag, isNull, layerCount, lookUp, real, refuseConfig, share } from "../config.ts";
 import { f32Bits } from "../fixed-point.ts";
 import type { Rules } from "../lowering.ts";
-
-/** The limit of the format; a longer context of a config is cut to it. */
-const MAX_CONTEXT = 1 << 22;
 
 /** `prefix.weight`, and `prefix.bias` where there is one. */
 export const linear = (prefix: string, bias = false): Linear => ({
@@ -42,7 +48,7 @@ export function stackOf(layers: number, layerAt: (index: number) => Layer): Stac
   return { kinds: [...kinds.values()].map(({ layer }) => layer), order };
 }
 
-/** Positions that a config allows, at most what the format does. */
+/** Positions that a config allows, cut to what the format does. */
 export const contextOf = (config: Config, key: string | readonly string[], or?: number): number =>
   Math.min(MAX_CONTEXT, count(config, key, { max: Number.MAX_SAFE_INTEGER, ...(or === undefined ? {} : { or }) }));
 
@@ -127,7 +133,7 @@ export function decoderOf(
   const norm = rmsNorm("model.norm", normEps);
   return {
     width,
-    layers: count(config, "num_hidden_layers", { max: 4096 }),
+    layers: layerCount(config, "num_hidden_layers"),
     eps: normEps,
     fold: (stack) => ({
       fold: FOLD_NAME,

@@ -10,6 +10,7 @@ import {
   type Layer,
   type LexicalTable,
   lexicalSchema,
+  MAX_EXPERTS,
   type Norm,
   type Value,
 } from "@s7l/format";
@@ -47,7 +48,7 @@ export const s7: Family = {
     const eps = real(config, "rms_norm_eps", { or: 1e-5 });
     const norm = (prefix: string): Norm | undefined => (normed ? rmsNorm(prefix, eps) : undefined);
     const vocab = count(config, "vocab_size");
-    const experts = count(config, "num_experts", { max: 4096 });
+    const experts = count(config, "num_experts", { max: MAX_EXPERTS });
     const trunk = blockOf(config, "trunk");
     const expert = blockOf(config, "expert");
     if (trunk.headSize !== expert.headSize) refuseConfig(config, "has heads of different sizes in trunk and experts");
