@@ -64,10 +64,10 @@ test("one file and shards with an index hold the same model", async () => {
 test("files may be links, as in the Hub's cache", async () => {
   await put("blobs/a", encodeSafetensors(tensors));
   await put("blobs/b", config);
-  await mkdir(join(folder, "snapshot"));
-  await symlink("../blobs/a", join(folder, "snapshot/model.safetensors"));
-  await symlink("../blobs/b", join(folder, "snapshot/config.json"));
-  expect((await sealed(join(folder, "snapshot"))).size).toBeGreaterThan(0);
+  await mkdir(join(folder, "snapshots/main"), { recursive: true });
+  await symlink("../../blobs/a", join(folder, "snapshots/main/model.safetensors"));
+  await symlink("../../blobs/b", join(folder, "snapshots/main/config.json"));
+  expect((await sealed(join(folder, "snapshots/main"))).size).toBeGreaterThan(0);
 });
 
 async function putS7(): Promise<void> {

@@ -2,13 +2,14 @@
  * A checkpoint on disk: a Hugging Face folder (one file or shards with an index), an S7 folder, or an S7 trunk with the folders
  * of its experts. Headers are read and checked at once, tensor data only when asked for.
  */
-import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { sha256 } from "@s7l/format";
 import { type FileSource, openFileSource } from "@s7l/format/file";
 import type { Config } from "../config.ts";
 import { QuantizeError } from "../errors.ts";
 import { isObject, type JsonObject, parseJsonObject } from "../json.ts";
+import { readCheckpointFile } from "./checkpoint-file.ts";
 import { readSafetensors, type StoredTensor } from "./safetensors.ts";
 import type { VocabularyFiles } from "./vocabulary.ts";
 
@@ -36,19 +37,19 @@ export interface Checkpoint {
   close(): Promise<void>;
 }
 
-/** A config, an index or a tokenizer beyond this is not one. */
-const MAX_TEXT_FILE = 1 << 28;
 export const MAX_SHARDS = 4096;
 
 /** Opens a checkpoint. Throws QuantizeError `checkpoint`, `safetensors` or `config` with the file, FormatError `io` from reads. */
 export async function openCheckpoint(path: CheckpointPath): Promise<Checkpoint> {
   const { trunk, experts } = typeof path === "string" ? await layoutOf(path) : path;
-  const config = await readConfig(trunk);
+  const rootOf = (folder: string): Promise<string> =>
+    realpath(typeof path === "string" ? path : folder).catch((cause) => notAFolder(folder, cause));
+  const config = await readConfig(await rootOf(trunk), trunk);
   const opened: Opened[] = [];
   try {
     const tensors = new Map<string, StoredTensor>();
     for (const folder of [trunk, ...experts]) {
-      for (const tensor of await openTensors(folder, opened)) {
+      for (const tensor of await openTensors(await rootOf(folder), folder, opened)) {
         const other = tensors.get(tensor.name);
         if (other) refuse(`tensor ${tensor.name} is in ${other.file} and in ${tensor.file}`, tensor.name);
         tensors.set(tensor.name, tensor);
@@ -57,7 +58,7 @@ export async function openCheckpoint(path: CheckpointPath): Promise<Checkpoint> 
     return {
       config: { place: "config.json", values: config },
       tensors,
-      files: await readVocabularyFiles(trunk),
+      files: await readVocabularyFiles(await rootOf(trunk), trunk),
       fileOf: ({ source }) => {
         const file = opened.find((file) => file.source === source);
         return file && { path: file.path, identity: file.source.identity };
@@ -93,7 +94,7 @@ async function layoutOf(folder: string): Promise<{ readonly trunk: string; reado
   try {
     names = await readdir(folder);
   } catch (cause) {
-    return refuse(`${folder} is not a folder that can be read; give the folder that holds config.json`, folder, cause);
+    return notAFolder(folder, cause);
   }
   if (names.includes("config.json")) return { trunk: folder, experts: [] };
   if (names.includes("trunk_final")) {
@@ -103,37 +104,26 @@ async function layoutOf(folder: string): Promise<{ readonly trunk: string; reado
   return refuse(`${folder} has neither config.json nor trunk_final; it is not a checkpoint`, folder);
 }
 
-async function readConfig(folder: string): Promise<JsonObject> {
-  const bytes = await readSmall(folder, "config.json");
+function notAFolder(folder: string, cause: unknown): never {
+  return refuse(`${folder} is not a folder that can be read; give the folder that holds config.json`, folder, cause);
+}
+
+async function readConfig(root: string, folder: string): Promise<JsonObject> {
+  const bytes = await readCheckpointFile(root, folder, "config.json");
   if (!bytes) return refuse(`${folder} has no config.json`, folder);
   return parseJsonObject(bytes, "config.json", "config");
 }
 
-/** A small file's bytes, or undefined where there is none. */
-async function readSmall(folder: string, name: string): Promise<Uint8Array | undefined> {
-  const path = join(folder, name);
-  try {
-    const { size } = await stat(path);
-    if (size > MAX_TEXT_FILE) refuse(`${path} has ${size} bytes, far more than such a file has`, path);
-    return new Uint8Array(await readFile(path));
-  } catch (cause) {
-    if (cause instanceof QuantizeError) throw cause;
-    if (cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR"))
-      return undefined;
-    return refuse(`${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, path, cause);
-  }
-}
-
-async function readVocabularyFiles(folder: string): Promise<VocabularyFiles> {
+async function readVocabularyFiles(root: string, folder: string): Promise<VocabularyFiles> {
+  const read = (name: string): Promise<Uint8Array | undefined> => readCheckpointFile(root, folder, name);
   // Seed 000 keeps the tokenizer in a folder of its own.
-  const tokenizer =
-    (await readSmall(folder, "tokenizer.json")) ?? (await readSmall(join(folder, "tokenizer"), "tokenizer.json"));
+  const tokenizer = (await read("tokenizer.json")) ?? (await read("tokenizer/tokenizer.json"));
   // Beside a merges.txt, vocab.json is half of a byte-pair encoding, useless alone.
-  const merges = await readSmall(folder, "merges.txt");
-  const vocab = tokenizer || merges ? undefined : await readSmall(folder, "vocab.json");
-  const template = await readSmall(folder, "chat_template.jinja");
-  const tokenizerConfig = await readSmall(folder, "tokenizer_config.json");
-  const generationConfig = await readSmall(folder, "generation_config.json");
+  const merges = await read("merges.txt");
+  const vocab = tokenizer || merges ? undefined : await read("vocab.json");
+  const template = await read("chat_template.jinja");
+  const tokenizerConfig = await read("tokenizer_config.json");
+  const generationConfig = await read("generation_config.json");
   return {
     ...(tokenizer ? { tokenizer } : {}),
     ...(vocab ? { vocab } : {}),
@@ -144,8 +134,8 @@ async function readVocabularyFiles(folder: string): Promise<VocabularyFiles> {
 }
 
 /** Every tensor of a folder; each file opened is added to `opened`, also when this throws. */
-async function openTensors(folder: string, opened: Opened[]): Promise<readonly StoredTensor[]> {
-  const index = await readSmall(folder, "model.safetensors.index.json");
+async function openTensors(root: string, folder: string, opened: Opened[]): Promise<readonly StoredTensor[]> {
+  const index = await readCheckpointFile(root, folder, "model.safetensors.index.json");
   if (!index || (await exists(join(folder, "model.safetensors"))))
     return openShard(folder, "model.safetensors", opened);
 
@@ -183,7 +173,8 @@ async function openShard(folder: string, name: string, opened: Opened[]): Promis
   const path = join(folder, name);
   if (!(await exists(path)))
     refuse(`${folder} has no ${name} and no index of shards; only safetensors checkpoints can be read`, path);
-  // The Hub's cache holds links to its blobs; openFileSource takes no links, so the link is followed here, once.
+  // A link is followed here, once, wherever it leads: the Hub's cache holds links to its blobs, and weights are large enough to be
+  // linked by hand. What is no safetensors file of the config's very shapes is refused.
   const real = await realpath(path);
   const source = await openFileSource(real);
   opened.push({ path: real, source });

@@ -1,7 +1,7 @@
 /** `verify`: the index against the headers, and the manifest against every byte of every file. */
-import { readFile } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { QuantizeError } from "../errors.ts";
+import { MAX_TEXT_FILE, readRegularFile } from "./checkpoint-file.ts";
 import { error, type Finding, isFine } from "./findings.ts";
 import { hashFiles } from "./hash-files.ts";
 import { surveyHeaders } from "./lint.ts";
@@ -78,16 +78,11 @@ export async function verifyCheckpoint(
 }
 
 async function readManifest(path: string): Promise<Manifest | Finding> {
-  let bytes: Uint8Array;
   try {
-    bytes = new Uint8Array(await readFile(path));
-  } catch (cause) {
-    const missing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
-    const message = `${path} ${missing ? "is missing" : `cannot be read: ${cause}`}; \`s7l checkpoint manifest\` makes one from files that are known to be right.`;
+    const bytes = await readRegularFile(path, MAX_TEXT_FILE);
+    if (bytes) return parseManifest(bytes, path);
+    const message = `${path} is missing; \`s7l checkpoint manifest\` makes one from files that are known to be right.`;
     return error("manifest-missing", path, message);
-  }
-  try {
-    return parseManifest(bytes, path);
   } catch (cause) {
     if (!(cause instanceof QuantizeError)) throw cause;
     return error("manifest-broken", path, `${cause.message}.`);

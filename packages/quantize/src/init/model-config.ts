@@ -2,8 +2,9 @@
  * The config that a word on a command line means: a file (config.json or an Axolotl YAML), a checkpoint's folder, or the name of
  * a config that is shipped.
  */
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
+import { readRegularFile } from "../checkpoint/checkpoint-file.ts";
 import type { Config } from "../config.ts";
 import { QuantizeError } from "../errors.ts";
 import { type JsonObject, parseJsonObject } from "../json.ts";
@@ -37,13 +38,13 @@ export async function configNames(shipped: string): Promise<readonly string[]> {
 
 async function readJson(path: string): Promise<ModelConfig> {
   return {
-    config: { place: basename(path), values: parseJsonObject(await readBounded(path), path, "config") },
+    config: { place: basename(path), values: parseJsonObject(await readConfigFile(path), path, "config") },
     unused: [],
   };
 }
 
 async function readYaml(path: string, shipped: string | undefined): Promise<ModelConfig> {
-  const text = new TextDecoder().decode(await readBounded(path));
+  const text = new TextDecoder().decode(await readConfigFile(path));
   const { base, values, seed, unused } = readAxolotl(text, path);
   let start: JsonObject = {};
   if (base !== undefined) {
@@ -93,8 +94,5 @@ async function kindOf(path: string): Promise<"file" | "folder" | undefined> {
   }
 }
 
-async function readBounded(path: string): Promise<Uint8Array> {
-  const { size } = await stat(path);
-  if (size > MAX_CONFIG) refuse(`${path} has ${size} bytes, far more than a config has`, path);
-  return new Uint8Array(await readFile(path));
-}
+const readConfigFile = async (path: string): Promise<Uint8Array> =>
+  (await readRegularFile(path, MAX_CONFIG)) ?? refuse(`${path} is no longer there`, path);
