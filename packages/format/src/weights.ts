@@ -29,7 +29,7 @@ export const vocabularySchema = record({
   /** Jinja source. */
   chatTemplate: optional(text()),
   bos: optional(integer()),
-  /** Ids that end a generation. */
+  /** Ids that end a generation, ascending, none of them twice. */
   eos: list(integer(), 64),
 });
 export type Vocabulary = Infer<typeof vocabularySchema>;

@@ -133,6 +133,8 @@ function assertFit({ fold, lexical, vocabulary }: WeightSource, policy: Policy):
     if (id >= fold.vocab)
       throw new PackError("weights", `special token ${id} is not below the vocabulary's ${fold.vocab}`);
   }
+  if (vocabulary.eos.some((id, i, ids) => id <= (ids[i - 1] ?? -1)))
+    throw new PackError("weights", `the ids in eos (${vocabulary.eos.join(", ")}) do not ascend, each of them once`);
 }
 
 function assertPrompts(prompts: Prompts, { fold }: WeightSource, { maxContext }: Policy): void {

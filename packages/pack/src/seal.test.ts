@@ -158,6 +158,8 @@ describe("what does not fit the fold", () => {
       "weights",
     ],
     ["a special token outside the vocabulary", { ...routed, vocabulary: { eos: [40] } }, {}, "weights"],
+    ["tokens that end a text in disorder", { ...routed, vocabulary: { eos: [2, 1] } }, {}, "weights"],
+    ["a token that ends a text twice", { ...routed, vocabulary: { eos: [1, 1] } }, {}, "weights"],
     ["a first token outside the vocabulary", { ...routed, vocabulary: { eos: [], bos: 40 } }, {}, "weights"],
     ["a policy beyond the context", routed, { policy: { maxContext: 33 } }, "option"],
     ["chunks of 2^15", routed, { chunkLog2: 15 }, "option"],

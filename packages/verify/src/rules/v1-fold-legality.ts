@@ -139,6 +139,9 @@ export function legalProgram({ header }: Envelope, values: ReadonlyMap<SmallSect
   const stray = special.find((id) => id >= fold.vocab);
   if (stray !== undefined)
     refuse("vocabulary", `special token ${stray} is not below the fold's ${fold.vocab}`, "VOCAB");
+  // A set has one order, and a model one file.
+  if (vocabulary.eos.some((id, i, ids) => id <= (ids[i - 1] ?? -1)))
+    refuse("vocabulary", "the ids in eos do not ascend", "VOCAB.eos");
   legalRouting(fold, lexical);
   legalClass(header, layout);
   return { fold, lexical, vocabulary, policy, tensors, layout };
