@@ -1,5 +1,5 @@
 /** The flags of every verb that runs a model. */
-import { type LoadOptions, loadModel, type Model } from "@s7l/runtime";
+import { type LoadOptions, loadModel, MAX_THREADS, type Model } from "@s7l/runtime";
 import { openVerified } from "@s7l/verify";
 import { withSource } from "./source.ts";
 import type { Flags } from "./verb.ts";
@@ -15,7 +15,7 @@ export const ENGINE_FLAGS = {
   threads: {
     type: "integer",
     min: 1,
-    max: 1024,
+    max: MAX_THREADS,
     hint: "N",
     description:
       "threads of the engine (default: one for a model that a core's cache holds, else as many as run at once)",

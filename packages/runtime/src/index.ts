@@ -1,3 +1,4 @@
+export { MAX_THREADS } from "./engine/wasm-engine.ts";
 export type { Engine, EngineName, LayerState, Logits, Sequence } from "./engine.ts";
 export {
   GateError,

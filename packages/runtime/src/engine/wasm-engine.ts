@@ -19,8 +19,8 @@ import type { Chunk } from "./walker.ts";
 
 export type { TensorReader } from "./tensors.ts";
 
-/** Places that a token's head has (HEAD of arena.ts). */
-const MAX_THREADS = 15;
+/** Threads that an engine takes at most, and does with where more are asked: the places that a token's head has (HEAD of arena.ts). */
+export const MAX_THREADS = 15;
 
 /** An engine in WebAssembly. */
 export interface WasmEngine extends Engine {
