@@ -3,25 +3,11 @@
  * `rope_theta` + `rope_scaling` and from `rope_parameters` of transformers 5. Other scalings are refused by name.
  */
 import type { Position } from "@s7l/format";
-import { type Config, choice, count, flag, isNull, lookUp, real, refuseConfig, refuseIf, table } from "../config.ts";
-import {
-  add,
-  ceiling,
-  clamp,
-  divide,
-  exp,
-  type Fixed,
-  fixed,
-  floor,
-  ln,
-  multiply,
-  PI,
-  squareRoot,
-  toF32Bits,
-  toTurns,
-} from "../fixed-point.ts";
+import { type Config, choice, lookUp, real, refuseConfig, refuseIf, table } from "../config.ts";
+import { divide, exp, type Fixed, fixed, ln, squareRoot, toF32Bits, toTurns } from "../fixed-point.ts";
 import { isObject } from "../json.ts";
 import type { Derived, Rules } from "../lowering.ts";
+import { scaledRope } from "./rope-scaling.ts";
 
 /** The sealed name of the frequencies; one vector a model. */
 const FREQUENCIES = "rope.frequencies";
@@ -149,113 +135,6 @@ function parametersOf({ values }: Config): readonly string[] {
     .map(([key, value]) => `${key}=${value}`)
     .sort()
     .slice(0, 32);
-}
-
-interface Scaling {
-  readonly config: Config;
-  readonly scaling: Config;
-  readonly factor: Fixed;
-  readonly theta: number;
-  readonly dims: number;
-  readonly plain: readonly Fixed[];
-}
-
-interface Scaled {
-  readonly inverse: readonly Fixed[];
-  /** Multiplies sine and cosine. */
-  readonly magnitude?: Fixed;
-}
-
-type Kind = Exclude<keyof typeof KINDS, "default">;
-
-function scaledRope(kind: Kind, scaling: Scaling): Scaled & { readonly scale: Fixed } {
-  refuseIf(
-    real(scaling.scaling, "partial_rotary_factor", { or: 1 }) !== 1,
-    scaling.scaling,
-    "has a partial_rotary_factor, which this family has not",
-  );
-  return { ...SCALINGS[kind](scaling), scale: softmaxFactor(scaling.scaling, scaling.factor) };
-}
-
-const SCALINGS: Readonly<Record<Kind, (scaling: Scaling) => Scaled>> = {
-  linear: ({ factor, plain }) => ({ inverse: plain.map((f) => divide(f, factor)) }),
-
-  /** Long waves are slowed by `factor`, short ones kept, those between blended. */
-  llama3: ({ config, scaling, factor, plain }) => {
-    const low = fixed(real(scaling, "low_freq_factor"));
-    const high = fixed(real(scaling, "high_freq_factor"));
-    refuseIf(high <= low, scaling, "has a high_freq_factor that is not above its low_freq_factor");
-    const original = fixed(originalContext(config, scaling));
-    const blend = (f: Fixed): Fixed => {
-      // O / wavelength, as wavelength = 2π / f.
-      const waves = divide(multiply(original, f), 2n * PI);
-      const s = clamp(divide(waves - low, high - low), 0n, ONE);
-      return multiply(ONE - s, divide(f, factor)) + multiply(s, f);
-    };
-    return { inverse: plain.map(blend) };
-  },
-
-  /** arXiv 2309.00071, as transformers computes it. */
-  yarn: ({ config, scaling, factor, theta, dims, plain }) => {
-    const original = fixed(originalContext(config, scaling));
-    // None is false in Python.
-    const truncate = flag(scaling, "truncate", !isNull(scaling, "truncate"));
-    // The dim whose wave turns `rotations` times within the original context.
-    const dimOf = (rotations: number): Fixed => {
-      const waves = divide(original, multiply(2n * PI, fixed(rotations)));
-      return divide(multiply(fixed(dims), ln(waves)), 2n * ln(fixed(theta)));
-    };
-    const fast = dimOf(real(scaling, "beta_fast", { or: 32 }));
-    const slow = dimOf(real(scaling, "beta_slow", { or: 1 }));
-    const from = truncate ? floor(fast) : fast;
-    const to = truncate ? ceiling(slow) : slow;
-    const low = from > 0n ? from : 0n;
-    const limit = fixed(dims - 1);
-    const high = clamp(to, to, limit);
-    const width = high === low ? fixed(0.001) : high - low;
-    const inverse = plain.map((f, i) => {
-      const ramp = clamp(divide(fixed(i) - low, width), 0n, ONE);
-      return multiply(divide(f, factor), ramp) + multiply(f, ONE - ramp);
-    });
-    return { inverse, magnitude: yarnMagnitude(scaling, factor) };
-  },
-};
-
-/**
- * The context before it was stretched. Transformers 5 takes the config's own key before the parameters', 4 the reverse, so
- * where both are they must agree.
- */
-function originalContext(config: Config, scaling: Config): number {
-  const key = "original_max_position_embeddings";
-  const [outer, inner] = [config, scaling].map((place) =>
-    lookUp(place, key) === undefined ? undefined : count(place, key),
-  );
-  refuseIf(
-    outer !== undefined && inner !== undefined && outer !== inner,
-    config,
-    `has ${key} = ${outer}, and ${inner} in its rope parameters: versions of transformers disagree on which counts; leave the wrong one out`,
-  );
-  return outer ?? inner ?? count(config, "max_position_embeddings");
-}
-
-/** What transformers multiplies the softmax scale of latent attention by, whatever the scaling is called. */
-function softmaxFactor(scaling: Config, factor: Fixed): Fixed {
-  const all = real(scaling, "mscale_all_dim", { or: 0, min: 0 });
-  const scale = all === 0 ? ONE : yarnScale(factor, all);
-  return multiply(scale, scale);
-}
-
-/** m(f, x) = 0.1 x ln f + 1, or 1 where nothing is stretched. */
-function yarnScale(factor: Fixed, x: number): Fixed {
-  return factor <= ONE ? ONE : add(multiply(divide(fixed(x), fixed(10)), ln(factor)), ONE);
-}
-
-function yarnMagnitude(scaling: Config, factor: Fixed): Fixed {
-  if (lookUp(scaling, "attention_factor") !== undefined) return fixed(real(scaling, "attention_factor"));
-  const mscale = real(scaling, "mscale", { or: 0, min: 0 });
-  const all = real(scaling, "mscale_all_dim", { or: 0, min: 0 });
-  if (mscale !== 0 && all !== 0) return divide(yarnScale(factor, mscale), yarnScale(factor, all));
-  return yarnScale(factor, 1);
 }
 
 /** size^-½ times a factor, as the bits of an f32: what q · k is multiplied by. */
