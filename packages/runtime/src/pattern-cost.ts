@@ -45,6 +45,27 @@ export function patternFault(source: string): string | undefined {
   }
 }
 
+/** Whether a pattern also matches no text at all. Throws an Error for one whose shape cannot be read. */
+export function canMatchNothing(source: string): boolean {
+  return isNothing(new PatternParser(source).whole());
+}
+
+function isNothing(node: Node): boolean {
+  switch (node.kind) {
+    case "character":
+      return false;
+    case "place":
+    case "look":
+      return true;
+    case "sequence":
+      return node.items.every(isNothing);
+    case "choice":
+      return node.options.some(isNothing);
+    case "repeat":
+      return node.least === 0 || isNothing(node.body);
+  }
+}
+
 class PatternFault extends Error {}
 
 const ONE: Cost = { loops: 0, ways: 1 };

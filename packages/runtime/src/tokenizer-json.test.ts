@@ -111,6 +111,34 @@ describe("a stranger's tokenizer.json", () => {
       encode({ ...VALID, normalizer: { type: "Sequence", normalizers: new Array(100_000).fill({ type: "NFC" }) } }),
     ],
     [
+      "a thousand long patterns",
+      encode({
+        ...VALID,
+        pre_tokenizer: {
+          type: "Sequence",
+          pretokenizers: new Array(1000).fill({
+            type: "Split",
+            pattern: { Regex: "[a&&[b]]".repeat(500) },
+            behavior: "MergedWithNext",
+            invert: false,
+          }),
+        },
+      }),
+    ],
+    [
+      "added tokens by the ten thousand, to be compared with each other",
+      encode({
+        ...VALID,
+        normalizer: null,
+        pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "first" },
+        added_tokens: Array.from({ length: 20_000 }, (_, at) => ({
+          id: 256 + at,
+          content: `<${at}${"a".repeat(50)}>`,
+          normalized: at % 2 === 0,
+        })),
+      }),
+    ],
+    [
       "a pattern of a megabyte",
       encode({ ...VALID, normalizer: { type: "Replace", pattern: { Regex: "a".repeat(MIB) }, content: "" } }),
     ],

@@ -1,0 +1,142 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { readJson } from "../test/reference.ts";
+import { RuntimeError } from "./errors.ts";
+import { openTokenizer } from "./tokenizer.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Made by `tokenizer-vectors.py`, beside it, with the reference. */
+const { tokenizerTexts, tokenizers } = readJson<{
+  readonly tokenizerTexts: readonly string[];
+  readonly tokenizers: readonly { readonly tokenizer: Json; readonly ids: readonly (readonly number[])[] }[];
+}>(join(import.meta.dirname, "../test/goldens/tokenizer-vectors.json"));
+
+const open = (tokenizer: Json) =>
+  openTokenizer({ tokenizer: new TextEncoder().encode(JSON.stringify(tokenizer)), eos: [] }, 1 << 16);
+
+const whole = {
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: null,
+  post_processor: null,
+  decoder: { type: "Fuse" },
+  model: { type: "BPE", unk_token: "?", vocab: { "?": 0, a: 1, b: 2, ab: 3 }, merges: ["a b"] },
+};
+const token = {
+  id: 4,
+  content: "<x>",
+  single_word: false,
+  lstrip: false,
+  rstrip: false,
+  normalized: false,
+  special: true,
+};
+const template = (ids: readonly number[]) => ({
+  type: "TemplateProcessing",
+  single: [{ SpecialToken: { id: "<x>", type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }],
+  pair: [],
+  special_tokens: { "<x>": { id: "<x>", ids, tokens: ["<x>"] } },
+});
+const metaspace = { type: "Metaspace", replacement: "▁", prepend_scheme: "first" };
+const unigram = {
+  type: "Unigram",
+  unk_id: 0,
+  vocab: [
+    ["?", 0],
+    ["a", -1],
+  ],
+};
+
+describe("a tokenizer.json", () => {
+  test("gives every text the ids of the reference, or is refused, or refuses the text", () => {
+    const outcomes = tokenizers.flatMap(({ tokenizer, ids }) =>
+      tokenizerTexts.map((text, index) => {
+        try {
+          expect(open(tokenizer)?.encode(text), JSON.stringify({ text, tokenizer })).toEqual(ids[index]);
+          return 1;
+        } catch (error) {
+          if (!(error instanceof RuntimeError)) throw error;
+          expect(error.code).toBe("tokenizer");
+          return 0;
+        }
+      }),
+    );
+    const held = outcomes.reduce<number>((sum, one) => sum + one, 0);
+    expect(held).toBeGreaterThan(outcomes.length / 2);
+  });
+
+  test("that is opened as it stands is refused for one part alone", () => {
+    expect(open({ ...whole, added_tokens: [token], post_processor: template([4]) })?.encode("ab")).toEqual([4, 3]);
+  });
+
+  test.each<[string, Json]>([
+    ["its model is none of", { model: { ...whole.model, type: undefined } }],
+    ["drops merges at random", { model: { ...whole.model, dropout: 0.1 } }],
+    ["prefixes what continues a word", { model: { ...whole.model, continuing_subword_prefix: "##" } }],
+    ["falls back to bytes", { model: { ...unigram, byte_fallback: true } }],
+    ["what is unknown in a row", { model: unigram, pre_tokenizer: { type: "WhitespaceSplit" } }],
+    [
+      "what is unknown in a row",
+      { model: { ...whole.model, fuse_unk: true }, pre_tokenizer: { type: "WhitespaceSplit" } },
+    ],
+    ["matches whole words alone", { added_tokens: [{ ...token, single_word: true }] }],
+    ["has the id 5; the reference gives it 4", { added_tokens: [{ ...token, id: 5 }] }],
+    ["has the id 4; the reference gives it 3", { added_tokens: [{ ...token, content: "ab" }] }],
+    [
+      "takes white space along",
+      {
+        added_tokens: [
+          { ...token, lstrip: true },
+          { ...token, id: 5, content: " a" },
+        ],
+      },
+    ],
+    ["is not the one of its id", { added_tokens: [token], post_processor: template([3]) }],
+    ["is not the one of its id", { added_tokens: [token], post_processor: template([4, 4]) }],
+    [
+      "is not the one of its id",
+      {
+        added_tokens: [token],
+        post_processor: {
+          type: "Sequence",
+          processors: [{ type: "RobertaProcessing", cls: ["<x>", 4], sep: ["<x>", 2] }],
+        },
+      },
+    ],
+    [
+      "the first word alone",
+      { pre_tokenizer: { type: "Sequence", pretokenizers: [{ type: "WhitespaceSplit" }, metaspace] } },
+    ],
+    ["the first word alone", { pre_tokenizer: metaspace, normalizer: { type: "Strip", strip_left: true } }],
+    [
+      "the first word alone",
+      { pre_tokenizer: metaspace, normalizer: { type: "NFC" }, added_tokens: [{ ...token, normalized: true }] },
+    ],
+    [
+      "the first word alone",
+      { pre_tokenizer: metaspace, added_tokens: [token, { ...token, id: 5, content: ">y", normalized: true }] },
+    ],
+  ])("is refused by name where the reference reads it otherwise: %s", (reason, parts) => {
+    expect(() => open({ ...whole, ...parts })).toThrow(
+      expect.objectContaining({ code: "tokenizer", message: expect.stringContaining(reason) }),
+    );
+  });
+
+  test.each<[string, string, Json]>([
+    ["U+FEFF", "a\ufeff<x>", { added_tokens: [{ ...token, lstrip: true }] }],
+    ["U+0085", "<x>\u0085a", { added_tokens: [{ ...token, rstrip: true }] }],
+    [
+      '"<x>"',
+      "a<x>",
+      { added_tokens: [{ ...token, normalized: true }], normalizer: { type: "Prepend", prepend: "▁" } },
+    ],
+    ["neither token nor unknown-token", "acb", { model: { ...whole.model, unk_token: null } }],
+  ])("refuses a text to which it could give other ids: one with %s", (reason, text, parts) => {
+    const tokenizer = open({ ...whole, ...parts });
+    expect(tokenizer?.encode("ab").length).toBeGreaterThan(0);
+    expect(() => tokenizer?.encode(text)).toThrow(
+      expect.objectContaining({ code: "tokenizer", message: expect.stringContaining(reason) }),
+    );
+  });
+});
