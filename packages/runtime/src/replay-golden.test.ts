@@ -139,6 +139,16 @@ describe("goldenPrompts", () => {
     expect(reached(weights.vocabulary, goldenPrompts(weights), tinyLexical)).toEqual([0, 1, 2, 3]);
   });
 
+  test("leave out a sentence that the tokenizer cannot spell", () => {
+    const tokenizer = new TextEncoder().encode(
+      JSON.stringify({ model: { type: "BPE", vocab: { x: 0, y: 1 }, merges: [] }, added_tokens: [] }),
+    );
+    const fold = tinyFold("dense");
+    expect(goldenPrompts({ fold, vocabulary: { tokenizer, eos: [] } })).toEqual(
+      goldenPrompts({ fold, vocabulary: { eos: [] } }),
+    );
+  });
+
   test.skipIf(!s7MiniPath)("reach each expert of s7-mini", () => {
     const folder = join(s7MiniPath ?? "", "checkpoints/trunk_final");
     const tokenizer = new Uint8Array(readFileSync(join(folder, "tokenizer.json")));

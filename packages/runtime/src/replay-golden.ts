@@ -9,7 +9,7 @@ import { turns } from "./generate.ts";
 import { createLogitsDigest } from "./logits-digest.ts";
 import { type LoadOptions, loadModel, type Model, notVerified } from "./model.ts";
 import { openSession } from "./session.ts";
-import { openTokenizer } from "./tokenizer.ts";
+import { openTokenizer, type Tokenizer } from "./tokenizer.ts";
 import { weightBytes } from "./weight-bytes.ts";
 
 /** Ids a prompt and prompts in all: a few dozen positions, so that replay is cheap for a large model too. */
@@ -35,8 +35,18 @@ export function goldenPrompts({
     return new DataView(hash.buffer, hash.byteOffset).getUint32(0, true) % fold.vocab;
   });
   const tokenizer = openTokenizer(vocabulary, fold.vocab);
-  const texts = tokenizer ? sentences(lexical).map((text) => tokenizer.encode(text).slice(0, length)) : [];
+  const texts = tokenizer ? sentences(lexical).map((text) => idsOf(tokenizer, text).slice(0, length)) : [];
   return [drawn, ...texts.filter((ids) => ids.length > 0)];
+}
+
+/** The ids of a text, or none where the vocabulary cannot spell it: a model need not know English to be sealed. */
+function idsOf(tokenizer: Tokenizer, text: string): readonly number[] {
+  try {
+    return tokenizer.encode(text);
+  } catch (error) {
+    if (error instanceof RuntimeError) return [];
+    throw error;
+  }
 }
 
 const SENTENCE = "The sea was calm";
