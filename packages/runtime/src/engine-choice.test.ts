@@ -3,10 +3,10 @@ import type { VerifiedArtifact } from "@s7l/verify";
 import { beforeAll, describe, expect, test } from "vitest";
 import { sealArtifact } from "../test/sealed.ts";
 import { hasSimd } from "./engine/host.ts";
-import { STX } from "./gate.ts";
 import { loadModel, type Model } from "./model.ts";
 import { goldenPrompts, replayPrompts } from "./replay-golden.ts";
-import { openSession } from "./session.ts";
+import { STX } from "./session/gate.ts";
+import { openSession } from "./session/session.ts";
 
 describe.skipIf(!hasSimd()).each(TINY_KINDS)("for %s the engines", (kind: TinyKind) => {
   let definition: Model;

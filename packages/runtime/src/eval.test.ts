@@ -2,9 +2,9 @@ import { memorySink, memorySource } from "@s7l/format";
 import { beforeAll, describe, expect, test } from "vitest";
 import { tinyModel } from "../test/sealed.ts";
 import { dequantize, evaluate, sequencesOf } from "./eval.ts";
-import { STX } from "./gate.ts";
 import type { Model } from "./model.ts";
-import { openSession } from "./session.ts";
+import { STX } from "./session/gate.ts";
+import { openSession } from "./session/session.ts";
 
 const runtimeError = (code: string) => expect.objectContaining({ name: "RuntimeError", code });
 

@@ -5,13 +5,13 @@
 import type { ByteSink, ByteSource } from "@s7l/format";
 import type { Logits } from "./engine.ts";
 import { RuntimeError } from "./errors.ts";
-import { STX } from "./gate.ts";
-import { turns } from "./generate.ts";
-import { littleEndian } from "./logits-digest.ts";
+import { turns } from "./generation/generate.ts";
+import { likeliest } from "./generation/sampler.ts";
 import type { Model } from "./model.ts";
-import { likeliest } from "./sampler.ts";
-import { openSession } from "./session.ts";
-import { requireTokenizer } from "./tokenizer.ts";
+import { littleEndian } from "./receipt/logits-digest.ts";
+import { STX } from "./session/gate.ts";
+import { openSession } from "./session/session.ts";
+import { requireTokenizer } from "./tokenizer/tokenizer.ts";
 
 export interface EvaluateOptions {
   /** Receives the dequantized logits of every position, float32 little-endian [positions, vocab], sequences in order. */

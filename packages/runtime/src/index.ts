@@ -9,15 +9,21 @@ export {
   type SessionStateErrorCode,
 } from "./errors.ts";
 export { dequantize, type EvaluateOptions, type Evaluation, evaluate, sequencesOf } from "./eval.ts";
-export { type Phase, STX } from "./gate.ts";
-export { type GenerateOptions, type GenerateStep, generate, type StopReason } from "./generate.ts";
+export { type GenerateOptions, type GenerateStep, generate, type StopReason } from "./generation/generate.ts";
+export { createSampler, type Sampler, type SamplerOptions } from "./generation/sampler.ts";
 export { describeHost, type HostReport } from "./host-report.ts";
-export { createLexicalRouter, type RouteCursor } from "./lexical-router.ts";
-export { createLogitsDigest, type LogitsDigest } from "./logits-digest.ts";
 export { type LoadOptions, loadModel, type Model } from "./model.ts";
-export { createReceipt, encodeReceipt, MAX_RECEIPT_BYTES, parseReceipt, type Receipt } from "./receipt.ts";
+export { createLogitsDigest, type LogitsDigest } from "./receipt/logits-digest.ts";
+export { createReceipt, encodeReceipt, MAX_RECEIPT_BYTES, parseReceipt, type Receipt } from "./receipt/receipt.ts";
+export { type Difference, type Replay, type ReplayOptions, replayReceipt } from "./receipt/replay-receipt.ts";
 export { type GoldenReplayOptions, goldenPrompts, replayGolden, replayPrompts } from "./replay-golden.ts";
-export { type Difference, type Replay, type ReplayOptions, replayReceipt } from "./replay-receipt.ts";
-export { createSampler, type Sampler, type SamplerOptions } from "./sampler.ts";
-export { openSession, type Session, type SessionBody } from "./session.ts";
-export { type DecodeOptions, openTokenizer, requireTokenizer, type TextStream, type Tokenizer } from "./tokenizer.ts";
+export { type Phase, STX } from "./session/gate.ts";
+export { createLexicalRouter, type RouteCursor } from "./session/lexical-router.ts";
+export { openSession, type Session, type SessionBody } from "./session/session.ts";
+export {
+  type DecodeOptions,
+  openTokenizer,
+  requireTokenizer,
+  type TextStream,
+  type Tokenizer,
+} from "./tokenizer/tokenizer.ts";

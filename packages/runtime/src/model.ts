@@ -4,8 +4,8 @@ import { isVerifiedArtifact, type VerifiedArtifact } from "@s7l/verify";
 import type { Engine, EngineName } from "./engine.ts";
 import { chooseEngine } from "./engine-choice.ts";
 import { RuntimeError } from "./errors.ts";
-import { createLexicalRouter, type RouteCursor } from "./lexical-router.ts";
-import { openTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { createLexicalRouter, type RouteCursor } from "./session/lexical-router.ts";
+import { openTokenizer, type Tokenizer } from "./tokenizer/tokenizer.ts";
 
 export interface LoadOptions {
   /** Which engine; all give the same bits. `auto`, the default: the fastest that this host has. */

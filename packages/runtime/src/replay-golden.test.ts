@@ -7,12 +7,12 @@ import { openVerified, verify } from "@s7l/verify";
 import { describe, expect, test, vi } from "vitest";
 import { s7MiniPath } from "../test/reference.ts";
 import { sealBytes, tinyModel } from "../test/sealed.ts";
-import { STX } from "./gate.ts";
-import { createLexicalRouter } from "./lexical-router.ts";
-import { createLogitsDigest } from "./logits-digest.ts";
+import { createLogitsDigest } from "./receipt/logits-digest.ts";
 import { goldenPrompts, replayGolden, replayPrompts } from "./replay-golden.ts";
-import { openSession, Session } from "./session.ts";
-import { openTokenizer, requireTokenizer } from "./tokenizer.ts";
+import { STX } from "./session/gate.ts";
+import { createLexicalRouter } from "./session/lexical-router.ts";
+import { openSession, Session } from "./session/session.ts";
+import { openTokenizer, requireTokenizer } from "./tokenizer/tokenizer.ts";
 
 const runtimeError = (code: string) => expect.objectContaining({ name: "RuntimeError", code });
 
@@ -141,7 +141,14 @@ describe("goldenPrompts", () => {
 
   test("leave out a sentence that the tokenizer cannot spell", () => {
     const tokenizer = new TextEncoder().encode(
-      JSON.stringify({ model: { type: "BPE", vocab: { x: 0, y: 1 }, merges: [] }, added_tokens: [] }),
+      JSON.stringify({
+        model: { type: "BPE", vocab: { x: 0, y: 1 }, merges: [] },
+        normalizer: null,
+        pre_tokenizer: null,
+        post_processor: null,
+        decoder: { type: "ByteLevel" },
+        added_tokens: [],
+      }),
     );
     const fold = tinyFold("dense");
     expect(goldenPrompts({ fold, vocabulary: { tokenizer, eos: [] } })).toEqual(

@@ -4,12 +4,12 @@ import { isVerifiedArtifact, type Prompts, type VerifiedArtifact } from "@s7l/ve
 import { bestEngine } from "./engine/host.ts";
 import { runStreamed } from "./engine/streamed.ts";
 import { RuntimeError } from "./errors.ts";
-import { passGate, STX } from "./gate.ts";
-import { turns } from "./generate.ts";
-import { createLogitsDigest } from "./logits-digest.ts";
+import { turns } from "./generation/generate.ts";
 import { type LoadOptions, loadModel, type Model, notVerified } from "./model.ts";
-import { openSession } from "./session.ts";
-import { openTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { createLogitsDigest } from "./receipt/logits-digest.ts";
+import { passGate, STX } from "./session/gate.ts";
+import { openSession } from "./session/session.ts";
+import { openTokenizer, type Tokenizer } from "./tokenizer/tokenizer.ts";
 import { weightBytes } from "./weight-bytes.ts";
 
 /** Ids a prompt and prompts in all: a few dozen positions, so that replay is cheap for a large model too. */

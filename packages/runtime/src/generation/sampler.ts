@@ -4,11 +4,11 @@
  * In llama.cpp's order: repeat penalty, top-k, top-p, min-p, temperature. People give decimals; each becomes fixed point (Q16)
  * once, in `createSampler`, and after that there are integers alone. Ties go to the lowest id throughout.
  */
-import type { Logits } from "./engine.ts";
-import { RuntimeError } from "./errors.ts";
+import type { Logits } from "../engine.ts";
+import { RuntimeError } from "../errors.ts";
+import { exp2Wide, LOG2E_Q30 } from "../reference/elementary.ts";
+import { mulShift, pow2, roundShift, shift } from "../reference/integer.ts";
 import { createRandom } from "./random.ts";
-import { exp2Wide, LOG2E_Q30 } from "./reference/elementary.ts";
-import { mulShift, pow2, roundShift, shift } from "./reference/integer.ts";
 
 /** How ids are chosen. The defaults are llama.cpp's, but for the temperature: unasked, we are greedy. */
 export interface SamplerOptions {

@@ -13,7 +13,7 @@ import {
   sha256,
   toHex,
 } from "@s7l/format";
-import { GateError } from "./errors.ts";
+import { GateError } from "../errors.ts";
 
 /** U+0002, start of text: `@control.body.begin`. */
 export const STX = "\u0002";

@@ -11,9 +11,9 @@
  * Little-endian, nothing between. Routes and text are not in it: they follow from the ids.
  */
 import { concatBytes, equalBytes, HASH_SIZE, sha256, toHex } from "@s7l/format";
-import type { LayerShape, LayerState } from "./engine.ts";
-import { SessionStateError } from "./errors.ts";
-import { littleEndian } from "./logits-digest.ts";
+import type { LayerShape, LayerState } from "../engine.ts";
+import { SessionStateError } from "../errors.ts";
+import { littleEndian } from "../receipt/logits-digest.ts";
 
 const MAGIC = new TextEncoder().encode("s7lstate");
 const VERSION = 1;

@@ -1,11 +1,11 @@
 import { FormatError } from "@s7l/format";
 import { beforeAll, describe, expect, test } from "vitest";
-import { tinyModel } from "../test/sealed.ts";
-import { STX } from "./gate.ts";
-import type { GenerateOptions, GenerateStep } from "./generate.ts";
-import type { Model } from "./model.ts";
+import { tinyModel } from "../../test/sealed.ts";
+import type { GenerateOptions, GenerateStep } from "../generation/generate.ts";
+import type { Model } from "../model.ts";
+import { STX } from "../session/gate.ts";
+import { openSession } from "../session/session.ts";
 import { createReceipt, encodeReceipt, parseReceipt, type Receipt } from "./receipt.ts";
-import { openSession } from "./session.ts";
 
 let model: Model;
 let receipt: Receipt;

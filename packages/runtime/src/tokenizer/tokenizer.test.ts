@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expenseOf } from "@s7l/fixtures";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readJson, sharedPath } from "../test/reference.ts";
+import { readJson, sharedPath } from "../../test/reference.ts";
 import { spellBytes } from "./byte-alphabet.ts";
 import { openTokenizer, requireTokenizer, type Tokenizer } from "./tokenizer.ts";
 

@@ -1,8 +1,8 @@
 import { TINY_KINDS } from "@s7l/fixtures";
 import { beforeAll, describe, expect, test } from "vitest";
-import { tinyModel } from "../test/sealed.ts";
+import { tinyModel } from "../../test/sealed.ts";
+import type { Model } from "../model.ts";
 import { STX } from "./gate.ts";
-import type { Model } from "./model.ts";
 import { openSession, type Session, SessionBody, Session as SessionClass } from "./session.ts";
 
 let model: Model;

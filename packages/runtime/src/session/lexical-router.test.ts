@@ -4,9 +4,9 @@ import { expenseOf, tinyLexical } from "@s7l/fixtures";
 import type { LexicalTable } from "@s7l/format";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readJson, s7MiniPath, sharedPath } from "../test/reference.ts";
+import { readJson, s7MiniPath, sharedPath } from "../../test/reference.ts";
+import { openTokenizer } from "../tokenizer/tokenizer.ts";
 import { createLexicalRouter } from "./lexical-router.ts";
-import { openTokenizer } from "./tokenizer.ts";
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 

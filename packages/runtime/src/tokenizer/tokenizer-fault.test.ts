@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readJson } from "../test/reference.ts";
-import { RuntimeError } from "./errors.ts";
+import { readJson } from "../../test/reference.ts";
+import { RuntimeError } from "../errors.ts";
 import { openTokenizer } from "./tokenizer.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -10,7 +10,7 @@ type Json = Readonly<Record<string, unknown>>;
 const { tokenizerTexts, tokenizers } = readJson<{
   readonly tokenizerTexts: readonly string[];
   readonly tokenizers: readonly { readonly tokenizer: Json; readonly ids: readonly (readonly number[])[] }[];
-}>(join(import.meta.dirname, "../test/goldens/tokenizer-vectors.json"));
+}>(join(import.meta.dirname, "../../test/goldens/tokenizer-vectors.json"));
 
 const open = (tokenizer: Json) =>
   openTokenizer({ tokenizer: new TextEncoder().encode(JSON.stringify(tokenizer)), eos: [] }, 1 << 16);

@@ -1,15 +1,15 @@
 import { randomWeights, TINY_KINDS, tinyFold, tinyWeights } from "@s7l/fixtures";
 import { toHex } from "@s7l/format";
 import { beforeAll, describe, expect, test } from "vitest";
-import { hasExactDot } from "../test/relaxed-dot.ts";
-import { sealArtifact } from "../test/sealed.ts";
-import { STX } from "./gate.ts";
-import type { GenerateOptions, GenerateStep } from "./generate.ts";
+import { hasExactDot } from "../../test/relaxed-dot.ts";
+import { sealArtifact } from "../../test/sealed.ts";
+import type { GenerateOptions, GenerateStep } from "../generation/generate.ts";
+import { type LoadOptions, loadModel, type Model } from "../model.ts";
+import { STX } from "../session/gate.ts";
+import { openSession } from "../session/session.ts";
 import { createLogitsDigest } from "./logits-digest.ts";
-import { type LoadOptions, loadModel, type Model } from "./model.ts";
 import { createReceipt, encodeReceipt, parseReceipt, type Receipt } from "./receipt.ts";
 import { replayReceipt } from "./replay-receipt.ts";
-import { openSession } from "./session.ts";
 
 const HOSTS: readonly LoadOptions[] = [
   { engine: "interpreter" },

@@ -2,10 +2,10 @@ import { randomWeights, TINY_KINDS, tinyFold, tinyWeights } from "@s7l/fixtures"
 import { sha256 } from "@s7l/format";
 import type { VerifiedArtifact } from "@s7l/verify";
 import { beforeAll, describe, expect, test } from "vitest";
-import { hasExactDot } from "../test/relaxed-dot.ts";
-import { sealArtifact } from "../test/sealed.ts";
+import { hasExactDot } from "../../test/relaxed-dot.ts";
+import { sealArtifact } from "../../test/sealed.ts";
+import { type LoadOptions, loadModel, type Model } from "../model.ts";
 import { STX } from "./gate.ts";
-import { type LoadOptions, loadModel, type Model } from "./model.ts";
 import { openSession, type SessionBody } from "./session.ts";
 
 const HOSTS: readonly LoadOptions[] = [

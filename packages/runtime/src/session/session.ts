@@ -3,12 +3,12 @@
  * `begin(STX)` holds it against the sealed control record and gives the body, on which the forward pass exists; `end` (ETX)
  * closes the body for good, `close` (EOT) the session. Neither can be made, copied or revived in any other way.
  */
-import type { Logits, Sequence } from "./engine.ts";
-import { GateError, RuntimeError, SessionStateError } from "./errors.ts";
+import type { Logits, Sequence } from "../engine.ts";
+import { GateError, RuntimeError, SessionStateError } from "../errors.ts";
+import { type GenerateOptions, type GenerateStep, generate } from "../generation/generate.ts";
+import { type Model, machineOf } from "../model.ts";
 import { type Phase, passGate, type STX } from "./gate.ts";
-import { type GenerateOptions, type GenerateStep, generate } from "./generate.ts";
 import type { RouteCursor } from "./lexical-router.ts";
-import { type Model, machineOf } from "./model.ts";
 import { layerShapes, slotsOf } from "./session-layers.ts";
 import { encodeState, ownBytes, readStateHead, readStateLayers } from "./session-state.ts";
 

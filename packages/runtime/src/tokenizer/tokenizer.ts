@@ -3,7 +3,7 @@
  * decoding goes through the bytes of each token, so that a stream never shows half a character.
  */
 import type { Vocabulary } from "@s7l/format";
-import { RuntimeError } from "./errors.ts";
+import { RuntimeError } from "../errors.ts";
 import { openTokenizerJson } from "./tokenizer-json.ts";
 import { openVocabularyMap } from "./vocabulary-map.ts";
 

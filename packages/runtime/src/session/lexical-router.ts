@@ -7,7 +7,7 @@
  * at most the longest trigger, whatever the window holds: an artifact of a stranger may hold a window of 64 KiB and 4 MB of triggers.
  */
 import type { LexicalTable } from "@s7l/format";
-import { createPrefixSearch } from "./prefix-search.ts";
+import { createPrefixSearch } from "../tokenizer/prefix-search.ts";
 
 /** Routes one sequence, token by token. */
 export interface RouteCursor {

@@ -6,8 +6,8 @@
  * Tokens are plain text, unless the vocabulary spells all 256 bytes in the alphabet of byte-level BPE; then they are bytes.
  */
 import type { Vocabulary } from "@s7l/format";
+import { RuntimeError } from "../errors.ts";
 import { readByteSpelling, spellBytes, usesByteAlphabet } from "./byte-alphabet.ts";
-import { RuntimeError } from "./errors.ts";
 import { createPrefixSearch } from "./prefix-search.ts";
 import type { TokenTable } from "./tokenizer.ts";
 import { parseJsonObject } from "./tokenizer-json.ts";

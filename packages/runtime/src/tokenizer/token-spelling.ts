@@ -3,8 +3,9 @@
  * act on lists of tokens, but those of generative models act on each token alone, but for a space at the very start; one
  * that does not is refused. The same map serves decoding, streaming and the lexical router.
  */
+
+import { RuntimeError } from "../errors.ts";
 import { readByteSpelling } from "./byte-alphabet.ts";
-import { RuntimeError } from "./errors.ts";
 
 export interface Spelling {
   /** The bytes that a token of the model's vocabulary adds. */

@@ -20,12 +20,12 @@ import {
   text,
   toHex,
 } from "@s7l/format";
-import { RuntimeError } from "./errors.ts";
-import type { GenerateOptions, GenerateStep, StopReason } from "./generate.ts";
+import { RuntimeError } from "../errors.ts";
+import type { GenerateOptions, GenerateStep, StopReason } from "../generation/generate.ts";
+import { completeSampling } from "../generation/sampler.ts";
+import type { Model } from "../model.ts";
 import { littleEndian } from "./logits-digest.ts";
-import type { Model } from "./model.ts";
 import { decodeJson, encodeJson } from "./receipt-json.ts";
-import { completeSampling } from "./sampler.ts";
 
 /** More stop texts than any receipt has. Positions and outputs are as many as a context, each. */
 const MAX_STOPS = 256;

@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readJson } from "../test/reference.ts";
+import { readJson } from "../../test/reference.ts";
 import { openTokenizer } from "./tokenizer.ts";
 
 /** Made by `tokenizer-vectors.py`, beside it, with the reference. */
 const { stepTexts, steps } = readJson<{
   readonly stepTexts: readonly string[];
   readonly steps: readonly { readonly kind: string; readonly part: unknown; readonly pieces: readonly string[][] }[];
-}>(join(import.meta.dirname, "../test/goldens/tokenizer-vectors.json"));
+}>(join(import.meta.dirname, "../../test/goldens/tokenizer-vectors.json"));
 
 /** A tokenizer of one step, each of whose tokens is a piece. */
 function tokenizerOf(kind: string, part: unknown, pieces: Iterable<string> = []) {

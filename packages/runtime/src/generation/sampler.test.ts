@@ -1,6 +1,6 @@
 import { randomWords } from "@s7l/fixtures";
 import { describe, expect, test } from "vitest";
-import type { Logits } from "./engine.ts";
+import type { Logits } from "../engine.ts";
 import { best, createSampler, draw, likeliest, type SamplerOptions } from "./sampler.ts";
 
 /** Everything off: plain sampling from the softmax. */

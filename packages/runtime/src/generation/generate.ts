@@ -1,12 +1,12 @@
 /** Generation: a prompt in, one step an id out. What it yields depends on artifact, prompt and options alone. */
 
-import { RuntimeError } from "./errors.ts";
-import { createLogitsDigest } from "./logits-digest.ts";
-import type { Model } from "./model.ts";
+import { RuntimeError } from "../errors.ts";
+import type { Model } from "../model.ts";
+import { createLogitsDigest } from "../receipt/logits-digest.ts";
+import type { SessionBody } from "../session/session.ts";
+import { requireTokenizer } from "../tokenizer/tokenizer.ts";
 import { createSampler, type SamplerOptions } from "./sampler.ts";
-import type { SessionBody } from "./session.ts";
 import { stopAt } from "./stop-text.ts";
-import { requireTokenizer } from "./tokenizer.ts";
 
 export interface GenerateOptions extends SamplerOptions {
   /** Steps at most. Default: as many as the context holds. */

@@ -3,7 +3,7 @@
  * makes d' = SHA-256(d ‖ exponent ‖ mantissas), the exponent and each mantissa as i32 little-endian.
  */
 import { HASH_SIZE, sha256 } from "@s7l/format";
-import type { Logits } from "./engine.ts";
+import type { Logits } from "../engine.ts";
 
 /** A digest under way, one position after another. */
 export interface LogitsDigest {

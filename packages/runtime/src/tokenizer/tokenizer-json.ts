@@ -1,7 +1,7 @@
 /** A Hugging Face tokenizer.json, through @huggingface/tokenizers. */
 import { Tokenizer as HfTokenizer } from "@huggingface/tokenizers";
 import { parseJson } from "@s7l/format";
-import { RuntimeError } from "./errors.ts";
+import { RuntimeError } from "../errors.ts";
 import { patternFault } from "./pattern-cost.ts";
 import { createPrefixSearch } from "./prefix-search.ts";
 import { readSpelling } from "./token-spelling.ts";

@@ -1,6 +1,6 @@
 /** Which attention layers a fold has, in the order in which engines save them. */
 import type { Fold, Stack, Stage } from "@s7l/format";
-import type { LayerShape } from "./engine.ts";
+import type { LayerShape } from "../engine.ts";
 
 /** An attention layer; `expert`: of a routed stage, whose layers remember the positions that came to them. */
 export interface PlacedLayer extends LayerShape {

@@ -1,14 +1,14 @@
 /** Replays a receipt: is what it claims what this artifact computes, and if not, where is the first difference? */
 import { toHex } from "@s7l/format";
-import type { Logits } from "./engine.ts";
-import { RuntimeError } from "./errors.ts";
-import { STX } from "./gate.ts";
-import { createEnding, turns } from "./generate.ts";
+import type { Logits } from "../engine.ts";
+import { RuntimeError } from "../errors.ts";
+import { createEnding, turns } from "../generation/generate.ts";
+import { createSampler } from "../generation/sampler.ts";
+import type { Model } from "../model.ts";
+import { STX } from "../session/gate.ts";
+import { openSession } from "../session/session.ts";
 import { createLogitsDigest } from "./logits-digest.ts";
-import type { Model } from "./model.ts";
 import { endLink, headLink, promptLink, type Receipt, shortLink, stepLink } from "./receipt.ts";
-import { createSampler } from "./sampler.ts";
-import { openSession } from "./session.ts";
 
 /** What a receipt is found to differ in. */
 export type Difference =
