@@ -56,11 +56,11 @@ describe("verifyOnThreads", () => {
     await close();
   });
 
-  test.each<[string, () => Promise<ByteSource>]>([
-    ["file", async () => (await openFile()).source],
-    ["Blob", async () => blobSource(new Blob([artifact.slice()]))],
+  test.each<[string, () => Promise<{ readonly source: ByteSource; readonly close?: () => Promise<void> }>]>([
+    ["file", openFile],
+    ["Blob", async () => ({ source: blobSource(new Blob([artifact.slice()])) })],
   ])("leaves tensors of a %s to another thread while this one waits for its bytes", async (_, open) => {
-    const source = await open();
+    const { source, close } = await open();
     let goOn = (): void => undefined;
     const others = new Promise<void>((resolve) => {
       goOn = resolve;
@@ -83,6 +83,7 @@ describe("verifyOnThreads", () => {
       if (++verified === offsets.size - 2) goOn();
     };
     expect(await verifyOnThreads(waiting, { threads: 2, onProgress })).toMatchObject({ ok: true, integrity: "whole" });
+    await close?.();
   });
 
   test.each([1, 0, Number.NaN, -1])("with %d threads works alone", async (threads) => {
