@@ -91,7 +91,7 @@ export interface TensorWork {
   readonly onVerified: (name: string) => void;
 }
 
-/** Checks tensors, here and on other threads. Whatever it does not vouch for is checked again, so it never has to say why. */
+/** Checks tensors off this thread. Whatever it does not vouch for is checked here, so it never has to say why. */
 export type Helper = (work: TensorWork) => Promise<void>;
 
 /** `verify`, with help; for this package only (not exported by its index), as what a helper says is believed. */
