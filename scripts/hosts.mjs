@@ -32,7 +32,7 @@ try {
   const { status } = spawnSync(process.execPath, [vitest, "run", "packages/verify/test/embedding"], {
     cwd: root,
     stdio: "inherit",
-    env: { ...process.env, ...nodes, PATH },
+    env: { ...process.env, ...nodes, S7L_HOSTS: "all", PATH },
   });
   process.exitCode = status ?? 1;
 } finally {

@@ -16,7 +16,8 @@ export interface Host {
 const found = (...commands: readonly string[]): string | undefined =>
   commands.find((command) => spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0);
 
-const chromium = found("chromium", "chromium-browser", "google-chrome");
+/** It takes as long to start as all other hosts together, so `npm test` leaves it to `npm run test:hosts`. */
+const chromium = process.env.S7L_HOSTS ? found("chromium", "chromium-browser", "google-chrome") : undefined;
 const deno = found("deno");
 const bun = found("bun");
 const workerd = found("workerd");
