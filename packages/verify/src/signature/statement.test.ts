@@ -1,24 +1,27 @@
 import { sha256, toHex } from "@s7l/format";
 import { describe, expect, test, vi } from "vitest";
+import type { LooseStatement } from "../../test/loose-statement.ts";
 import { rootLine } from "./root-statement.ts";
 import { checkFileDigest, checkStatement, parseStatement, type Resource } from "./statement.ts";
 
 const digestOf = (text: string): Uint8Array => sha256(new TextEncoder().encode(text));
 const hexOf = (text: string): string => toHex(digestOf(text));
 
-// biome-ignore lint/suspicious/noExplicitAny: a test that breaks JSON at will
-type Loose = any;
-
 /** A statement of the stock tool about some files, changed. */
-function statementOf(names: readonly string[], change: (statement: Loose) => unknown = () => undefined): Uint8Array {
-  const statement = {
+function statementOf(
+  [first, ...others]: readonly [string, ...string[]],
+  change: (statement: LooseStatement) => unknown = () => undefined,
+): Uint8Array {
+  const names = [first, ...others];
+  const resource = (name: string) => ({ name, digest: hexOf(name), algorithm: "sha256" });
+  const statement: LooseStatement = {
     _type: "https://in-toto.io/Statement/v1",
     subject: [
       { name: "folder", digest: { sha256: toHex(sha256(new Uint8Array(Buffer.concat(names.map(digestOf))))) } },
     ],
     predicateType: "https://model_signing/signature/v1.0",
     predicate: {
-      resources: names.map((name) => ({ name, digest: hexOf(name), algorithm: "sha256" })),
+      resources: [resource(first), ...others.map(resource)],
       serialization: { method: "files", hash_type: "sha256", allow_symlinks: false },
     },
   };
@@ -34,25 +37,25 @@ describe("a statement", () => {
   });
 
   test("gives the root that one of them has", () => {
-    const payload = statementOf(["a"], ({ predicate }: Loose) => {
+    const payload = statementOf(["a"], ({ predicate }) => {
       predicate.resources[0].annotations = { s7l: "a root" };
       predicate.serialization.ignore_paths = ["x"];
     });
     expect(parseStatement(payload)).toEqual([{ name: "a", digest: hexOf("a"), root: "a root" }]);
-    const empty = statementOf(["a"], ({ predicate }: Loose) => {
+    const empty = statementOf(["a"], ({ predicate }) => {
       predicate.resources[0].annotations = {};
     });
     expect(parseStatement(empty)).toEqual([{ name: "a", digest: hexOf("a") }]);
   });
 
-  test.each<[string, (statement: Loose) => unknown, string]>([
-    ["no type", (it) => delete it._type, "statement has no"],
+  test.each<[string, (statement: LooseStatement) => unknown, string]>([
+    ["no type", (it) => Reflect.deleteProperty(it, "_type"), "statement has no"],
     ["another type", (it) => Object.assign(it, { _type: "x" }), "statement._type is"],
     ["another predicate", (it) => Object.assign(it, { predicateType: "x" }), "statement.predicateType is"],
     ["a field that nobody knows", (it) => Object.assign(it, { more: 1 }), '"more"'],
-    ["no resources", (it) => delete it.predicate.resources, "statement.predicate has no"],
+    ["no resources", (it) => Reflect.deleteProperty(it.predicate, "resources"), "statement.predicate has no"],
     ["resources that are no list", (it) => Object.assign(it.predicate, { resources: {} }), "resources is not a list"],
-    ["no serialization", (it) => delete it.predicate.serialization, "statement.predicate has no"],
+    ["no serialization", (it) => Reflect.deleteProperty(it.predicate, "serialization"), "statement.predicate has no"],
     ["another method", (it) => Object.assign(it.predicate.serialization, { method: "x" }), "serialization.method is"],
     [
       "another hash",
@@ -85,7 +88,7 @@ describe("a statement", () => {
     ["a file twice", (it) => it.predicate.resources.push(it.predicate.resources[0]), "twice"],
     ["no subject", (it) => it.subject.pop(), "one subject"],
     ["two subjects", (it) => it.subject.push(it.subject[0]), "one subject"],
-    ["a subject without a name", (it) => delete it.subject[0].name, "statement.subject[0] has no"],
+    ["a subject without a name", (it) => Reflect.deleteProperty(it.subject[0], "name"), "statement.subject[0] has no"],
     ["a name that is a number", (it) => Object.assign(it.subject[0], { name: 1 }), "subject[0].name is not"],
     [
       "a subject with another digest",
