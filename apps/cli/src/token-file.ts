@@ -5,13 +5,15 @@ import { needSmallFile } from "./small-file.ts";
 
 /** A file of ids beyond this is none; it is read whole. */
 const MAX_BYTES = 1 << 28;
+/** Lists of objects of lists, at the deepest. */
+const DEEPEST = 8;
 
 /**
  * Sequences of ids: a JSON array of ids (one sequence), of arrays of ids, or of objects with `ids`. Throws CliError `io` or `foreign`
  * with the place in the file.
  */
 export async function readSequences(path: string): Promise<readonly (readonly number[])[]> {
-  const json = jsonOf(await needSmallFile(path, MAX_BYTES), path);
+  const { value: json } = parseJson(await needSmallFile(path, MAX_BYTES), (what) => refuse(path, what), DEEPEST);
   if (!Array.isArray(json) || json.length === 0)
     return refuse(path, "is not a list of token ids, nor of lists of them");
   if (json.every((item) => typeof item === "number")) return [idsOf(json, path)];
@@ -24,17 +26,6 @@ function idsOf(value: unknown, at: string): readonly number[] {
     if (typeof id === "number" && Number.isSafeInteger(id) && id >= 0) return id;
     return refuse(at, `holds ${String(JSON.stringify(id)).slice(0, 40)}, which is no token id`);
   });
-}
-
-/** Lists of objects of lists, at the deepest. */
-const DEEPEST = 8;
-
-function jsonOf(bytes: Uint8Array, path: string): unknown {
-  try {
-    return parseJson(bytes, DEEPEST).value;
-  } catch (cause) {
-    return refuse(path, cause instanceof Error ? cause.message : String(cause));
-  }
 }
 
 /** A whole file as text. Throws CliError `io`, and `foreign` where it is not UTF-8. */

@@ -51,13 +51,7 @@ function tokensOf(bytes: Uint8Array): ReadonlyMap<string, unknown> {
   ]);
 }
 
-function jsonOf(bytes: Uint8Array, path: string): unknown {
-  try {
-    return parseJson(bytes).value;
-  } catch {
-    return refuse(path);
-  }
-}
+const jsonOf = (bytes: Uint8Array, path: string): unknown => parseJson(bytes, () => refuse(path)).value;
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);

@@ -16,18 +16,21 @@ export interface ParsedJson {
 }
 
 /**
- * Parses a JSON file that nests at most `deepest` lists and maps. Throws a SyntaxError whose message goes on from the file's name
- * ("is not UTF-8 text"), for the caller to say in an error of its own.
+ * Parses a JSON file that nests at most `deepest` lists and maps. What is none is said to `refuse`, which throws an error of the
+ * caller's: `what` goes on from the file's name ("is not UTF-8 text").
  */
-export function parseJson(bytes: Uint8Array, deepest = DEEPEST): ParsedJson {
-  if (nestsDeeper(bytes, deepest))
-    throw new SyntaxError(`is JSON nested more than ${deepest} deep, as no such file is`);
+export function parseJson(
+  bytes: Uint8Array,
+  refuse: (what: string, cause?: unknown) => never,
+  deepest = DEEPEST,
+): ParsedJson {
+  if (nestsDeeper(bytes, deepest)) return refuse(`is JSON nested more than ${deepest} deep, as no such file is`);
   let text: string;
   try {
     // Without ignoreBOM a leading mark would vanish unseen.
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new SyntaxError("is not UTF-8 text");
+  } catch (cause) {
+    return refuse("is not UTF-8 text", cause);
   }
   try {
     return { value: JSON.parse(text), text };
@@ -35,7 +38,7 @@ export function parseJson(bytes: Uint8Array, deepest = DEEPEST): ParsedJson {
     // Engines quote what they choked on, line ends and all; only the place is of use, where they tell it.
     const position = /position (\d+)/.exec(String(cause))?.[1];
     const line = position === undefined ? undefined : text.slice(0, Number(position)).split("\n").length;
-    throw new SyntaxError(line === undefined ? "is not JSON" : `is not JSON from line ${line} on`);
+    return refuse(line === undefined ? "is not JSON" : `is not JSON from line ${line} on`, cause);
   }
 }
 

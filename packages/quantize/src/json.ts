@@ -1,5 +1,5 @@
 /** JSON from a file that nobody vouches for: what JSON.parse takes, less duplicate keys. */
-import { type ParsedJson, parseJson } from "@s7l/format";
+import { parseJson } from "@s7l/format";
 import { QuantizeError, type QuantizeErrorCode } from "./errors.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
@@ -12,18 +12,15 @@ export function isObject(value: Json | undefined): value is JsonObject {
 
 /** Parses UTF-8 JSON whose outermost value is a map. `place` names the file in errors, which carry `code`. */
 export function parseJsonObject(bytes: Uint8Array, place: string, code: QuantizeErrorCode = "checkpoint"): JsonObject {
-  let parsed: ParsedJson;
-  try {
-    parsed = parseJson(bytes);
-  } catch (cause) {
-    throw new QuantizeError(code, `${place} ${cause instanceof Error ? cause.message : cause}`, place, { cause });
-  }
+  const refuse = (what: string, cause?: unknown): never => {
+    throw new QuantizeError(code, `${place} ${what}`, place, { cause });
+  };
+  const parsed = parseJson(bytes, refuse);
   // JSON is what parsing it gives.
   const value = parsed.value as Json;
-  if (!isObject(value)) throw new QuantizeError(code, `${place} is JSON, but not a map`, place);
+  if (!isObject(value)) return refuse("is JSON, but not a map");
   const twice = duplicateKey(parsed.text);
-  if (twice !== undefined) throw new QuantizeError(code, `${place} holds the key ${twice} twice in one map`, place);
-  return value;
+  return twice === undefined ? value : refuse(`holds the key ${twice} twice in one map`);
 }
 
 /**

@@ -165,13 +165,10 @@ async function readHashed(path: string, expected: string): Promise<Uint8Array> {
 }
 
 function jsonOf(bytes: Uint8Array, path: string): Value {
-  let json: unknown;
-  try {
-    json = parseJson(bytes).value;
-  } catch (cause) {
-    throw new FormatError("schema", `${path} ${cause instanceof Error ? cause.message : cause}`, path, { cause });
-  }
-  return plainValue(json, path);
+  const refuse = (what: string, cause?: unknown): never => {
+    throw new FormatError("schema", `${path} ${what}`, path, { cause });
+  };
+  return plainValue(parseJson(bytes, refuse).value, path);
 }
 
 /** JSON without null, booleans and reals is a plain value; the schema judges the rest. */

@@ -22,19 +22,13 @@ function textOf(value: Value): string {
 
 /** Parses what `encodeJson` wrote. Throws FormatError `schema` or `canonical`, which names the place. */
 export function decodeJson<T>(bytes: Uint8Array, schema: Schema<T>, name: string): T {
-  const value = plain(parse(bytes, name), name);
+  const refuse = (what: string, cause?: unknown): never => {
+    throw new FormatError("canonical", `${name} ${what}`, name, { cause });
+  };
+  const value = plain(parseJson(bytes, refuse, DEEPEST).value, name);
   const parsed = schema.parse(value, name);
-  if (!equalBytes(encodeJson(value), bytes))
-    throw new FormatError("canonical", `${name} is not in canonical form, so it was edited after it was made`, name);
+  if (!equalBytes(encodeJson(value), bytes)) refuse("is not in canonical form, so it was edited after it was made");
   return parsed;
-}
-
-function parse(bytes: Uint8Array, name: string): unknown {
-  try {
-    return parseJson(bytes, DEEPEST).value;
-  } catch (cause) {
-    throw new FormatError("canonical", `${name} ${cause instanceof Error ? cause.message : cause}`, name, { cause });
-  }
 }
 
 /** JSON's nulls and booleans stand in no record of ours. */

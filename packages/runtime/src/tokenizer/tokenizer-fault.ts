@@ -4,8 +4,7 @@
  */
 
 import { usesByteAlphabet } from "./byte-alphabet.ts";
-
-type JsonObject = Readonly<Record<string, unknown>>;
+import { isObject, type JsonObject } from "./json-object.ts";
 
 /** Why a tokenizer.json is not run, or undefined. */
 export function tokenizerFault(json: JsonObject): string | undefined {
@@ -168,8 +167,5 @@ function vocabularyOf(model: unknown): ReadonlyMap<string, unknown> {
   if (Array.isArray(vocab)) return new Map(vocab.map((entry, id) => [String(listed(entry)[0]), id]));
   return new Map(isObject(vocab) ? Object.entries(vocab) : []);
 }
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const listed = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);

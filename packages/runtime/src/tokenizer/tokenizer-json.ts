@@ -1,7 +1,7 @@
 /** A Hugging Face tokenizer.json, through @huggingface/tokenizers. */
 import { Tokenizer as HfTokenizer } from "@huggingface/tokenizers";
-import { parseJson } from "@s7l/format";
 import { RuntimeError } from "../errors.ts";
+import { type JsonObject, parseJsonObject } from "./json-object.ts";
 import { patternFault } from "./pattern-cost.ts";
 import { createPrefixSearch } from "./prefix-search.ts";
 import { readSpelling } from "./token-spelling.ts";
@@ -118,25 +118,6 @@ function createFinder(parts: readonly string[]): (text: string) => string | unde
 
 const nameOf = (part: string): string =>
   part.length > 1 ? JSON.stringify(part) : `U+${part.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
-
-type JsonObject = Readonly<Record<string, unknown>>;
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** The object in a JSON file. Throws RuntimeError `tokenizer` where there is none. */
-export function parseJsonObject(file: Uint8Array, name: string): JsonObject {
-  let value: unknown;
-  try {
-    ({ value } = parseJson(file));
-  } catch (cause) {
-    const what = cause instanceof Error ? cause.message : cause;
-    throw new RuntimeError("tokenizer", `the sealed ${name} ${what}`, "VOCAB", { cause });
-  }
-  if (isObject(value)) return value;
-  throw new RuntimeError("tokenizer", `the sealed ${name} holds no object`, "VOCAB");
-}
 
 /** The library throws whatever it trips over; a caller sees one kind of error. */
 function attempt<T>(failure: string, run: () => T, wayOut = ""): T {

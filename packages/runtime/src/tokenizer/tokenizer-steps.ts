@@ -4,13 +4,12 @@
  * and words of ASCII alone, takes JavaScript's white space for Unicode's, and so on. Each of these is the same as a step that it
  * runs rightly, nearly always a Split by a regular expression; what is not is refused, as a text would silently get other ids.
  *
- * Held to the reference over random texts by `test/tokenizer-vectors.json`.
+ * Held to the reference over random texts by `test/goldens/tokenizer-vectors.json`.
  */
 
 import { Tokenizer } from "@huggingface/tokenizers";
+import { isObject, type JsonObject } from "./json-object.ts";
 import { canMatchNothing } from "./pattern-cost.ts";
-
-type JsonObject = Readonly<Record<string, unknown>>;
 
 /** A normalizer that the library runs as the reference would. Throws Error, with the reason, where there is none. */
 export function restateNormalizer(part: unknown): unknown {
@@ -85,8 +84,6 @@ export function restatePreTokenizer(part: unknown): unknown {
   throw new Error(`its pre-tokenizer "${part.type}" is not one that this release runs as the reference does`);
 }
 
-/** The Rust crate `regex` counts joiners among the characters of words; the other patterns are Oniguruma's, which does not. */
-const WORD = "\\w\\p{Join_Control}";
 /**
  * A model that the library runs as the reference would. BPE without an unknown-token leaves out what it has no token for: the
  * reference before it merges what is left, the library after. Here that part gets a token without an id, which a caller refuses.
@@ -96,6 +93,8 @@ export function restateModel(model: unknown): unknown {
   return { ...model, unk_token: "\0no token" };
 }
 
+/** The Rust crate `regex` counts joiners among the characters of words; the other patterns are Oniguruma's, which does not. */
+const WORD = "\\w\\p{Join_Control}";
 const PUNCTUATION = "[\\p{P}\\x21-\\x2f\\x3a-\\x40\\x5b-\\x60\\x7b-\\x7e]";
 const WORDS_OF_GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
@@ -167,9 +166,6 @@ const replace = (regex: string, content: string): JsonObject => ({
 
 /** The library hands contents to JavaScript's replaceAll, where a dollar sign has a meaning. */
 const literal = (content: string): string => content.replaceAll("$", "$$$$");
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 function list(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;

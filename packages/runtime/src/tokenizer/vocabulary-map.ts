@@ -8,9 +8,9 @@
 import type { Vocabulary } from "@s7l/format";
 import { RuntimeError } from "../errors.ts";
 import { readByteSpelling, spellBytes, usesByteAlphabet } from "./byte-alphabet.ts";
+import { parseJsonObject } from "./json-object.ts";
 import { createPrefixSearch } from "./prefix-search.ts";
 import type { TokenTable } from "./tokenizer.ts";
-import { parseJsonObject } from "./tokenizer-json.ts";
 
 /** Opens a vocab.json, UTF-8; the ids of `bos` and `eos` are its special tokens. Throws RuntimeError `tokenizer`. */
 export function openVocabularyMap(file: Uint8Array, { bos, eos }: Pick<Vocabulary, "bos" | "eos">): TokenTable {
