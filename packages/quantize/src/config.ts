@@ -83,6 +83,9 @@ export function flag(config: Config, key: Key, or?: boolean): boolean {
   return value;
 }
 
+/** A flag that transformers has as true where the key is absent; `null` is None, which is false in Python. */
+export const flagOrNone = (config: Config, key: string): boolean => flag(config, key, !isNull(config, key));
+
 /** One of some words, mapped to what it means here. Another word is `unsupported`. */
 export function choice<T>(config: Config, key: Key, meanings: Readonly<Record<string, T>>, or?: string | undefined): T {
   const value = lookUp(config, key) ?? or ?? required(config, key);

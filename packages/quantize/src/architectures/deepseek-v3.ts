@@ -2,7 +2,7 @@
  * DeepSeek-V3: latent attention; sigmoid scores, chosen by score plus a correction bias among the groups whose two best sum
  * highest, weighed without the bias. Experts of other groups do not take part at all (as in transformers 5).
  */
-import { choice, flag, isNull, refuseIf } from "../config.ts";
+import { choice, flagOrNone, isNull, refuseIf } from "../config.ts";
 import type { Family } from "../lowering.ts";
 import { expertGroups, lowerDeepseek, routedScale } from "./mla.ts";
 
@@ -16,9 +16,8 @@ export const deepseekV3: Family = {
       config,
       "has n_group or topk_group null, which transformers does not run; leave both out for 8 and 4, or give 1 and 1 for no groups",
     );
-    // None is false in Python, where an absent key is true.
-    const norm = flag(config, "norm_topk_prob", !isNull(config, "norm_topk_prob"));
-    const interleaved = flag(config, "rope_interleave", !isNull(config, "rope_interleave"));
+    const norm = flagOrNone(config, "norm_topk_prob");
+    const interleaved = flagOrNone(config, "rope_interleave");
     const router = {
       score: "sigmoid",
       selectionBias: "model.layers.{layer}.mlp.gate.e_score_correction_bias",

@@ -1,5 +1,5 @@
 /** The scalings of rotary positions that a config may ask for: `linear`, `llama3` and `yarn`, as transformers computes them. */
-import { type Config, count, flag, isNull, lookUp, real, refuseIf } from "../config.ts";
+import { type Config, count, flagOrNone, lookUp, real, refuseIf } from "../config.ts";
 import { add, ceiling, clamp, divide, type Fixed, fixed, floor, ln, multiply, PI } from "../fixed-point.ts";
 
 const ONE = fixed(1);
@@ -61,8 +61,7 @@ const SCALINGS: Readonly<Record<ScalingKind, (scaling: Scaling) => Stretched>> =
   /** arXiv 2309.00071, as transformers computes it. */
   yarn: ({ config, scaling, factor, theta, dims, plain }) => {
     const original = fixed(originalContext(config, scaling));
-    // None is false in Python.
-    const truncate = flag(scaling, "truncate", !isNull(scaling, "truncate"));
+    const truncate = flagOrNone(scaling, "truncate");
     // The dim whose wave turns `rotations` times within the original context.
     const dimOf = (rotations: number): Fixed => {
       const waves = divide(original, multiply(2n * PI, fixed(rotations)));
