@@ -140,6 +140,7 @@ export { type SpanLayout, spanLayout } from "./span.ts";
 export { provenanceListSchema, type TensorRecord, tensorIndexSchema, tensorRecordSchema } from "./tensor-index.ts";
 export { startThread, type Thread, type ThreadPort, threadPort } from "./thread.ts";
 export {
+  isAscending,
   type Meta,
   metaSchema,
   type Policy,

@@ -34,6 +34,9 @@ export const vocabularySchema = record({
 });
 export type Vocabulary = Infer<typeof vocabularySchema>;
 
+/** Whether ids ascend, none of them twice: the one order in which a set of ids is sealed. */
+export const isAscending = (ids: readonly number[]): boolean => ids.every((id, i) => id > (ids[i - 1] ?? -1));
+
 /** For display only; nothing here changes what is computed. No timestamps unless the caller gives one. */
 export const metaSchema = record({
   name: text(512),

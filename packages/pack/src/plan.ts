@@ -10,6 +10,7 @@ import {
   encodeCanonical,
   type GoldenPrompt,
   HASH_SIZE,
+  isAscending,
   MAX_COMPONENTS,
   MAX_PROMPT_IDS,
   MAX_PROMPTS,
@@ -133,7 +134,7 @@ function assertFit({ fold, lexical, vocabulary }: WeightSource, policy: Policy):
     if (id >= fold.vocab)
       throw new PackError("weights", `special token ${id} is not below the vocabulary's ${fold.vocab}`);
   }
-  if (vocabulary.eos.some((id, i, ids) => id <= (ids[i - 1] ?? -1)))
+  if (!isAscending(vocabulary.eos))
     throw new PackError("weights", `the ids in eos (${vocabulary.eos.join(", ")}) do not ascend, each of them once`);
 }
 

@@ -15,6 +15,7 @@ import {
   HASH_SIZE,
   HEADER_SIZE,
   type Header,
+  isAscending,
   type LexicalTable,
   lexicalSchema,
   MAGIC,
@@ -140,8 +141,7 @@ export function legalProgram({ header }: Envelope, values: ReadonlyMap<SmallSect
   if (stray !== undefined)
     refuse("vocabulary", `special token ${stray} is not below the fold's ${fold.vocab}`, "VOCAB");
   // A set has one order, and a model one file.
-  if (vocabulary.eos.some((id, i, ids) => id <= (ids[i - 1] ?? -1)))
-    refuse("vocabulary", "the ids in eos do not ascend", "VOCAB.eos");
+  if (!isAscending(vocabulary.eos)) refuse("vocabulary", "the ids in eos do not ascend", "VOCAB.eos");
   legalRouting(fold, lexical);
   legalClass(header, layout);
   return { fold, lexical, vocabulary, policy, tensors, layout };
