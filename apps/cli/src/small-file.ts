@@ -2,6 +2,7 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { readFailure } from "@s7l/format/file";
+import { fetchFailure } from "@s7l/verify";
 import { CliError } from "./errors.ts";
 
 /** A key, signature or proof beyond this is none. */
@@ -55,21 +56,13 @@ export async function fetchSmallFile(
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof CliError) throw cause;
-    return refuse(url, `cannot be fetched: ${late.aborted ? `it took more than ${patience} ms` : reasonOf(cause)}`);
+    return refuse(url, `cannot be fetched: ${late.aborted ? `it took more than ${patience} ms` : fetchFailure(cause)}`);
   }
 }
 
 /** A small file that has to be there. Throws CliError `io`. */
 export async function needSmallFile(path: string, longest = LONGEST): Promise<Uint8Array> {
   return (await readSmallFile(path, longest)) ?? refuse(path, "cannot be read: there is no such file");
-}
-
-/** Node says "fetch failed", and has the reason as its cause, which has a code alone where several addresses failed. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { cause } = error;
-  if (!(cause instanceof Error)) return error.message;
-  return `${error.message}: ${cause.message || ("code" in cause ? cause.code : cause.name)}`;
 }
 
 function refuse(place: string, what: string): never {

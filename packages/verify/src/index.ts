@@ -5,6 +5,7 @@ export { memoryCache } from "./cache/memory-cache.ts";
 export { openOpfsCache, opfsCache } from "./cache/opfs-cache.ts";
 export { RULES, type RuleId, VerifyError, type VerifyErrorCode } from "./errors.ts";
 export { HttpError, type HttpErrorCode } from "./http-source/errors.ts";
+export { fetchFailure } from "./http-source/fetch-failure.ts";
 export { type HttpOptions, type HttpSource, openHttpSource } from "./http-source/http-source.ts";
 export type { RuleVerdict } from "./ledger.ts";
 export { checkProof, type Proven } from "./proof/check-proof.ts";

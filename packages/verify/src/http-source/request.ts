@@ -5,6 +5,7 @@
 import { agree, type Identity, type Range } from "./answer.ts";
 import { readBody } from "./body.ts";
 import { HttpError } from "./errors.ts";
+import { fetchFailure } from "./fetch-failure.ts";
 
 /** How a session asks. */
 export interface Session {
@@ -123,15 +124,7 @@ function judge(error: unknown, stopped: boolean, patience: number, place: string
     return new Passing(
       new HttpError("stalled", `${place}: nothing came for ${patience} ms, or less than ${SLOWEST} bytes a ms`, place),
     );
-  return new Passing(new HttpError("unreachable", `${place}: ${reasonOf(error)}`, place, { cause: error }));
-}
-
-/** In words. Node says "fetch failed", and has the reason as its cause, which has a code alone where several addresses failed. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { cause } = error;
-  if (!(cause instanceof Error)) return error.message;
-  return `${error.message}: ${cause.message || ("code" in cause ? cause.code : cause.name)}`;
+  return new Passing(new HttpError("unreachable", `${place}: ${fetchFailure(error)}`, place, { cause: error }));
 }
 
 /** Waits, or throws the signal's reason. */
