@@ -36,7 +36,9 @@ export function goldenPrompts({
   });
   const tokenizer = openTokenizer(vocabulary, fold.vocab);
   const texts = tokenizer ? sentences(lexical).map((text) => idsOf(tokenizer, text).slice(0, length)) : [];
-  return [drawn, ...texts.filter((ids) => ids.length > 0)];
+  // Two texts can have the same ids, as where a vocabulary has one id for whatever it cannot spell: each prompt is sealed once.
+  const prompts = [drawn, ...texts.filter((ids) => ids.length > 0)].map((ids) => [ids.join(), ids] as const);
+  return [...new Map(prompts).values()];
 }
 
 /** The ids of a text, or none where the vocabulary cannot spell it: a model need not know English to be sealed. */
@@ -89,8 +91,8 @@ export async function replayPrompts(model: Model, prompts: Prompts, signal?: Abo
 export interface GoldenReplayOptions extends LoadOptions {
   readonly signal?: AbortSignal;
   /**
-   * Bytes of weights up to which the model is held whole while it is replayed. A larger one is read a layer at a time, with the
-   * same bits and the memory of its largest layer. Default: 128 MiB.
+   * Bytes of weights up to which the model is held whole while it is replayed. The matrices of a larger one pass by in blocks of
+   * rows, with the same bits and the memory of a few blocks. Default: 128 MiB.
    */
   readonly holdUpTo?: number;
 }
@@ -129,6 +131,6 @@ async function replayStreamed(
     ids.every((id) => Number.isInteger(id) && id >= 0 && id < fold.vocab);
   if (name === "interpreter" || !prompts.every(fits)) return undefined;
   passGate(STX, gate, policy);
-  const logits = await runStreamed(artifact, name, prompts, signal);
+  const logits = await runStreamed(artifact, name, prompts, { signal });
   return logits?.map((rows) => createLogitsDigest().update(rows));
 }

@@ -179,6 +179,60 @@ describe("VerifiedArtifact", () => {
     await expect(artifact.read(tensor?.name ?? "")).rejects.toMatchObject({ rule: "V3", code: "tensor-root" });
   });
 
+  test("reads any part of a tensor, whatever chunks it lies in", async () => {
+    const file = await sealWide();
+    const memory = memorySource(file);
+    const direct: ByteSource = {
+      ...memory,
+      readInto: async (offset, target) => target.set(await memory.read(offset, target.length)),
+    };
+    const chunk = 65_536;
+    for (const source of [memory, direct]) {
+      const wide = await openVerified(source);
+      const largest = wide.plan.toSorted((a, b) => spanLayout(b).size - spanLayout(a).size)[0]?.name ?? "";
+      const span = await wide.read(largest);
+      expect(span.length).toBeGreaterThan(chunk + 2);
+      for (const from of [0, 1, chunk - 1, chunk, chunk + 1])
+        for (const to of [from, from + 1, chunk, chunk + 1, span.length]) {
+          const target = new Uint8Array(Math.max(0, to - from)).fill(9);
+          await wide.readRange(largest, from, target);
+          expect(target).toEqual(span.subarray(from, from + target.length));
+        }
+      for (const [from, length] of [
+        [span.length, 1],
+        [-1, 1],
+        [0.5, 1],
+        [0, span.length + 1],
+        [Number.NaN, 1],
+      ] as const)
+        await expect(wide.readRange(largest, from, new Uint8Array(length))).rejects.toMatchObject({ code: "range" });
+    }
+  });
+
+  test("verifies the whole of a tensor before it gives a part, and each part again", async () => {
+    const file = (await sealWide()).slice();
+    const wide = await openVerified(memorySource(file));
+    const name = wide.plan.toSorted((a, b) => spanLayout(b).size - spanLayout(a).size)[0]?.name ?? "";
+    const span = await (await openVerified(memorySource(await sealWide()))).read(name);
+    const at = Buffer.from(file).indexOf(span.subarray(0, 64));
+    const flip = (offset: number): void => {
+      file[at + offset] = (file[at + offset] ?? 0) ^ 1;
+    };
+    // The last chunk is another's, and the first is asked for.
+    flip(span.length - 1);
+    const target = new Uint8Array(100).fill(9);
+    await expect(wide.readRange(name, 0, target)).rejects.toMatchObject({ rule: "V3", code: "chunk" });
+    flip(span.length - 1);
+    await wide.readRange(name, 0, target);
+    expect(target).toEqual(span.subarray(0, 100));
+    flip(70_000);
+    await expect(wide.readRange(name, 65_500, target)).rejects.toMatchObject({ code: "chunk", at: `${name}#1` });
+    expect(target.every((byte) => byte === 0)).toBe(true);
+    await expect(wide.readRange(name, 0, target, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      name: "AbortError",
+    });
+  });
+
   test("refuses unknown names and memory of the wrong size", async () => {
     await expect(artifact.read("nowhere")).rejects.toMatchObject({ name: "FormatError", code: "range" });
     await expect(artifact.readInto(artifact.plan[0]?.name ?? "", new Uint8Array(1))).rejects.toMatchObject({

@@ -22,6 +22,7 @@ import {
 import type { ChunkBuffers } from "./chunk-buffers.ts";
 import { readEnvelope } from "./envelope.ts";
 import { Ledger } from "./ledger.ts";
+import { readRange } from "./tensor-range.ts";
 import { readLeaves, readTensor, type TensorPlace } from "./tensor-reader.ts";
 
 /** What verification has established, before any tensor is read. */
@@ -192,6 +193,30 @@ export class VerifiedArtifact {
     await this.#readTensor(index, target, options);
   }
 
+  /**
+   * A part of a tensor's span, `target` long from `offset` on, each chunk of it checked against its leaf; for who cannot hold the whole.
+   * A tensor that was not verified yet is, first, so that the rules of its content hold for the part too. Otherwise as `readInto`.
+   */
+  async readRange(
+    name: string,
+    offset: number,
+    target: Uint8Array,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const index = this.#indexOf(name);
+    const { place, tensors, records } = this.#front;
+    const tensor = at(tensors, index);
+    if (!Number.isSafeInteger(offset) || offset < 0 || offset > tensor.length - target.length) {
+      throw new FormatError(
+        "range",
+        `${target.length} bytes at ${offset} are not within the ${tensor.length} of tensor "${name}"`,
+        name,
+      );
+    }
+    if (!this.#isVerified(tensor)) await this.#readTensor(index, undefined, { signal });
+    await readRange(place, tensor, at(records, index), offset, target, signal);
+  }
+
   /** The leaf hashes of a tensor's chunks, proved to give its sealed root. Throws VerifyError, or FormatError `io`. */
   async leaves(name: string): Promise<readonly Uint8Array[]> {
     const index = this.#indexOf(name);
@@ -242,6 +267,12 @@ export class VerifiedArtifact {
     const seen = this.#verified[byte] ?? 0;
     if ((seen & bit) === 0) this.#chunks++;
     this.#verified[byte] = seen | bit;
+  }
+
+  #isVerified({ firstLeaf, leaves }: PlacedTensor): boolean {
+    for (let leaf = firstLeaf; leaf < firstLeaf + leaves; leaf++)
+      if (((this.#verified[Math.floor(leaf / 8)] ?? 0) & (1 << (leaf % 8))) === 0) return false;
+    return true;
   }
 
   #indexOf(name: string): number {

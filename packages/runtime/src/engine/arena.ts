@@ -82,14 +82,22 @@ export function chunkTokens(sizes: Sizes, context: number): number {
   return Math.min(up(context, 4), Math.max(MIN_TOKENS, Math.min(MAX_TOKENS, fit)));
 }
 
+interface ArenaNeeds {
+  readonly vocab: number;
+  readonly context: number;
+  readonly parts: number;
+  /** Positions whose logits are computed at once. Default: 8. */
+  readonly logits?: number;
+}
+
 /** Allocates the arena of a program. */
 export function allocateArena(
   heap: Heap,
   { sizes, rotations }: Program,
-  { vocab, context, parts }: { readonly vocab: number; readonly context: number; readonly parts: number },
+  { vocab, context, parts, logits: most = LOGIT_ROWS }: ArenaNeeds,
 ): Arena {
   const tokens = chunkTokens(sizes, context);
-  const logitRows = Math.min(LOGIT_ROWS, tokens);
+  const logitRows = Math.min(most, tokens);
   const place = (count: number, width: number, bytes: number): RowPlace & { readonly record: number } => {
     const stride = up(Math.max(width, 1), 32);
     const data = heap.allocate(count * stride * bytes);

@@ -175,6 +175,13 @@ export async function instantiateKernels(module: WebAssembly.Module, memory: Web
   return exports;
 }
 
+/** Kernels that compute nothing: `note` is told which was called, and with what. */
+export function notedKernels(note: (kernel: keyof Kernels, args: readonly number[]) => void): Kernels {
+  const noted = Object.fromEntries(NAMES.map((name) => [name, (...args: number[]) => note(name, args)]));
+  if (!isKernels(noted)) throw new RuntimeError("engine", "a kernel has no name");
+  return noted;
+}
+
 function isKernels(exports: unknown): exports is Kernels {
   if (typeof exports !== "object" || exports === null) return false;
   const found = new Map<string, unknown>(Object.entries(exports));

@@ -1,6 +1,6 @@
 /**
- * Runs short sequences through a model that is never held whole: one part of it at a time, a layer at most, is read, walked by
- * every sequence, and forgotten. The same kernels in the same order as in the engine that holds the model, so the same bits.
+ * Runs short sequences through a model that is never held: of a layer its vectors and routers are, while its matrices pass by in blocks
+ * of rows. The same kernels in the same order as in the engine that holds the model, so the same bits.
  */
 import { type Fold, type PlannedTensor, tensorPlan } from "@s7l/format";
 import type { EngineName, Logits } from "../engine.ts";
@@ -11,10 +11,12 @@ import { Heap } from "./heap.ts";
 import { BASE, compileKernels } from "./host.ts";
 import { instantiateKernels } from "./kernels.ts";
 import { readLogits } from "./logit-rows.ts";
+import { Passage, passes, type RangeReader } from "./passing-matrix.ts";
 import type { Program } from "./program.ts";
 import { Scores } from "./scores.ts";
 import { surveyProgram, tensorsNamed } from "./survey.ts";
-import { placeTensors, type TensorReader } from "./tensors.ts";
+import { playTapes, Tape } from "./tape.ts";
+import { placeTensors } from "./tensors.ts";
 import { type Chunk, Walker } from "./walker.ts";
 
 /** A part of a model: its tensors, what is built of them, and which way of a walker leads through it. */
@@ -24,15 +26,24 @@ interface Part {
   readonly way: "embed" | "stages" | "head";
 }
 
+/** Bytes of rows that are held at a time: enough to be worth their reading, little beside what else there is. */
+const BLOCK = 1 << 23;
+
+export interface StreamOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Bytes of a matrix that are held at a time; at least sixteen rows are. Default: 8 MiB. */
+  readonly blockBytes?: number;
+}
+
 /**
  * The logits of every position of each sequence. Undefined where only an engine that holds the model can tell them: a sequence is
  * longer than a chunk, or the fold has a routed stage. Throws what the source throws, and the signal's reason.
  */
 export async function runStreamed(
-  source: TensorReader,
+  source: RangeReader,
   name: Exclude<EngineName, "interpreter">,
   sequences: readonly (readonly number[])[],
-  signal?: AbortSignal,
+  { signal, blockBytes = BLOCK }: StreamOptions = {},
 ): Promise<readonly Logits[] | undefined> {
   const { fold } = source;
   if (fold.stages.some(({ kind }) => kind === "routed")) return undefined;
@@ -43,9 +54,18 @@ export async function runStreamed(
 
   const heap = new Heap(BASE, false);
   const kernels = await instantiateKernels(module, heap.memory);
+  const plan = tensorPlan(fold);
+  const passage = new Passage(heap, kernels, source, plan, { blockBytes, rowSums: name === "relaxed" });
   const scores = [new Scores(heap).reserve(longest)];
+  const chosen = [...new Set(sequences.flat())].sort((a, b) => a - b);
   const runs = sequences.map((ids) => ({
-    arena: arenaOf(heap, survey, fold.vocab, longest, ids),
+    arena: arenaOf(
+      heap,
+      survey,
+      fold.vocab,
+      longest,
+      ids.map((id) => chosen.indexOf(id)),
+    ),
     logits: {
       vocab: fold.vocab,
       mantissas: new Int32Array(ids.length * fold.vocab),
@@ -53,29 +73,41 @@ export async function runStreamed(
     },
   }));
   const team = { part: 0, parts: 1, sync: () => {} };
-  for (const { tensors, build, way } of partsOf(fold)) {
+  for (const { tensors, build, way } of partsOf(fold, plan)) {
     signal?.throwIfAborted();
     const mark = heap.size;
-    const placed = await placeTensors(heap, kernels, source, tensors);
-    const program = build(new ProgramBuilder(heap, kernels, placed, name === "relaxed"));
-    for (const { arena, logits } of runs) {
+    const placed = new Map(
+      await placeTensors(
+        heap,
+        kernels,
+        source,
+        tensors.filter((tensor) => !passes(tensor)),
+      ),
+    );
+    for (const tensor of tensors.filter(passes))
+      placed.set(tensor.name, way === "embed" ? await passage.pick(tensor, chosen) : passage.absent(tensor));
+    const program = build(new ProgramBuilder(heap, kernels, placed, false));
+    const tapes = runs.map(({ arena, logits }) => {
       const tokens = logits.exponents.length;
       const cache = new Cache(heap, program);
       for (const { length } of program.stacks) cache.reserve(length, tokens);
-      const walker = new Walker(kernels, program, arena, team, () => heap.i32);
       const chunk: Chunk = { tokens, directory: cache.directory, scores, groups: [] };
-      if (way === "head") headRows(walker, heap, arena, logits);
-      else walker[way](chunk);
-      cache.release();
-    }
+      return new Tape(kernels, (noted) => {
+        const walker = new Walker(noted, program, arena, team, () => heap.i32);
+        if (way === "head") walker.head(0, tokens);
+        else walker[way](chunk);
+      });
+    });
+    await playTapes(tapes, passage, signal);
+    if (way === "head")
+      for (const { arena, logits } of runs) readLogits(heap, arena, logits, 0, logits.exponents.length);
     heap.release(mark);
   }
   return runs.map(({ logits }) => logits);
 }
 
 /** The parts of a fold in the order in which a token passes them. */
-function* partsOf(fold: Fold): Generator<Part, void, undefined> {
-  const plan = tensorPlan(fold);
+function* partsOf(fold: Fold, plan: readonly PlannedTensor[]): Generator<Part, void, undefined> {
   yield { tensors: tensorsNamed(fold.embedding, plan), build: (builder) => builder.embedding(fold), way: "embed" };
   let { width } = fold;
   for (const stage of fold.stages) {
@@ -100,22 +132,13 @@ function* partsOf(fold: Fold): Generator<Part, void, undefined> {
   yield { tensors: tensorsNamed(head, plan), build: (builder) => builder.head(fold), way: "head" };
 }
 
-/** What a sequence keeps from part to part, with its ids in place. */
+/** What a sequence keeps from part to part. `ids`: which of the rows that were picked of the embedding. */
 function arenaOf(heap: Heap, survey: Program, vocab: number, longest: number, ids: readonly number[]): Arena {
   // A part has one rotation at most, which takes the first place.
   const widest = survey.rotations.reduce((most, { pairs }) => Math.max(most, pairs), 0);
   const rotations = survey.rotations.slice(0, 1).map((rotation) => ({ ...rotation, pairs: widest }));
-  const arena = allocateArena(heap, { ...survey, rotations }, { vocab, context: longest, parts: 1 });
+  const arena = allocateArena(heap, { ...survey, rotations }, { vocab, context: longest, parts: 1, logits: longest });
   heap.i32.set(ids, arena.ids / 4);
   heap.i32.set([...ids.keys()], arena.positions / 4);
   return arena;
-}
-
-function headRows(walker: Walker, heap: Heap, arena: Arena, logits: Logits): void {
-  const tokens = logits.exponents.length;
-  for (let from = 0; from < tokens; from += arena.logitRows) {
-    const count = Math.min(arena.logitRows, tokens - from);
-    walker.head(from, count);
-    readLogits(heap, arena, logits, from, count);
-  }
 }

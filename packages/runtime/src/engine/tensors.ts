@@ -46,7 +46,7 @@ export interface AlignedVector {
 const up32 = (bytes: number): number => Math.ceil(bytes / 32) * 32;
 
 /** Bytes of a row in memory: columns rounded up to 16. */
-const strideOf = (columns: number): number => Math.ceil(columns / 16) * 16;
+export const strideOf = (columns: number): number => Math.ceil(columns / 16) * 16;
 
 /** Bytes that a tensor takes in memory. */
 function placedBytes(tensor: PlannedTensor): number {
