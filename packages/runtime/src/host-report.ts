@@ -2,6 +2,7 @@
 import { builtin, sha256 } from "@s7l/format";
 import { bestEngine, hasExactRelaxed, hasRelaxed, hasSimd } from "./engine/host.ts";
 import { hasSharedMemory, hostThreads } from "./engine/host-threads.ts";
+import { canWiden } from "./engine/wide-vectors.ts";
 import type { EngineName } from "./engine.ts";
 import { autoThreads, SMALL_WEIGHTS } from "./engine-choice.ts";
 
@@ -12,6 +13,8 @@ export interface HostReport {
   readonly sharedMemory: boolean;
   /** WebAssembly SIMD128, which the engine `simd` needs. */
   readonly simd: boolean;
+  /** Whether `widenVectors` can have V8 join vectors of 128 bits to 256; a processor without AVX2 leaves them as they are. */
+  readonly wide: boolean;
   /** Relaxed SIMD: whether the host has it, computes exactly what the engine `relaxed` needs, and faster than SIMD128. */
   readonly relaxed: { readonly present: boolean; readonly exact: boolean; readonly faster: boolean };
   /** Where SHA-256 comes from, and bytes a second of it on one thread. */
@@ -29,6 +32,7 @@ export async function describeHost(): Promise<HostReport> {
     cores: hostThreads(),
     sharedMemory: hasSharedMemory(),
     simd: hasSimd(),
+    wide: canWiden(),
     relaxed: { present: hasRelaxed(), exact: await hasExactRelaxed(), faster: engine === "relaxed" },
     sha256: { source: builtin("node:crypto") ? "node:crypto" : "@noble/hashes", speed: hashSpeed() },
     memory: grantedMemory(),

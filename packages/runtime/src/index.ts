@@ -1,4 +1,5 @@
 export { MAX_THREADS } from "./engine/wasm-engine.ts";
+export { widenVectors } from "./engine/wide-vectors.ts";
 export type { Engine, EngineName, LayerState, Logits, Sequence } from "./engine.ts";
 export {
   GateError,

@@ -21,6 +21,7 @@ export const doctor = defineVerb({
         `cores         ${formatCount(host.cores)}`,
         `interpreter   ${ink.green("yes")} ${ink.dim("(everywhere; the definition that the others equal)")}`,
         `simd          ${yes(simd, "no: this host has no WebAssembly SIMD128")}`,
+        `wide vectors  ${yes(host.wide, "no: that takes Node 24 on x64")}${host.wide ? ink.dim(" (256 bits, if the processor has AVX2; for run, bench, eval and replay without --engine simd)") : ""}`,
         `relaxed       ${relaxedLine(relaxed, yes)}`,
         `threads       ${yes(sharedMemory, "no: this host shares no memory between threads, so engines have one")}`,
         `SHA-256       ${sha256.source}, ${formatBytes(sha256.speed)}/s`,
