@@ -60,6 +60,7 @@ describe("withVocabulary", () => {
   test.each([
     ["no JSON", new TextEncoder().encode("{")],
     ["a list", json(["a"])],
+    ["one token twice", new TextEncoder().encode('{"a": 0, "a": 1}')],
     ["ids that are words", json({ a: "0" })],
     ["ids below zero", json({ a: -1 })],
     ["bytes that are not UTF-8", Uint8Array.of(0xff)],

@@ -1,5 +1,5 @@
 /** `pack --vocab`: a vocabulary given by hand, beside the one that the checkpoint may have. */
-import { parseJson, type WeightSource } from "@s7l/format";
+import { parseJson, parseVocabularyMap, type WeightSource } from "@s7l/format";
 import { CliError } from "./errors.ts";
 
 /**
@@ -7,7 +7,7 @@ import { CliError } from "./errors.ts";
  * sealed; the map must then agree with it on every token. Throws CliError `foreign` or `refused`.
  */
 export function withVocabulary(weights: WeightSource, vocab: Uint8Array, path: string): WeightSource {
-  const map = parseMap(vocab, path);
+  const map = parseVocabularyMap(vocab, (what) => refuse(path, what));
   const { tokenizer } = weights.vocabulary;
   if (!tokenizer) return { ...weights, vocabulary: { ...weights.vocabulary, vocab } };
   const sealed = tokensOf(tokenizer);
@@ -22,17 +22,6 @@ export function withVocabulary(weights: WeightSource, vocab: Uint8Array, path: s
     );
   }
   return weights;
-}
-
-function parseMap(bytes: Uint8Array, path: string): ReadonlyMap<string, number> {
-  const json = jsonOf(bytes, path);
-  const entries = Object.entries(isRecord(json) ? json : refuse(path));
-  return new Map(
-    entries.map(([token, id]) => [
-      token,
-      typeof id === "number" && Number.isSafeInteger(id) && id >= 0 ? id : refuse(path),
-    ]),
-  );
 }
 
 /** Ids of a tokenizer.json: its model's vocabulary (a map, or for Unigram a list) and the tokens added to it. */
@@ -51,11 +40,11 @@ function tokensOf(bytes: Uint8Array): ReadonlyMap<string, unknown> {
   ]);
 }
 
-const jsonOf = (bytes: Uint8Array, path: string): unknown => parseJson(bytes, () => refuse(path)).value;
+const jsonOf = (bytes: Uint8Array, path: string): unknown => parseJson(bytes, (what) => refuse(path, what)).value;
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-function refuse(path: string): never {
-  throw new CliError("foreign", `${path} is not a JSON map from tokens to ids`, path);
+function refuse(path: string, what: string): never {
+  throw new CliError("foreign", `${path} is not a JSON map from tokens to ids: it ${what}`, path);
 }

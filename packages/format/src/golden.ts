@@ -13,4 +13,10 @@ const goldenPromptSchema = record({ ids: list(integer(), MAX_PROMPT_IDS, 1), dig
 
 export type GoldenPrompt = Infer<typeof goldenPromptSchema>;
 
+/** The index of the first prompt that stands before it already, or -1. To run one twice would prove nothing, and be another file. */
+export function repeatedPrompt(prompts: readonly (readonly number[])[]): number {
+  const known = new Set<string>();
+  return prompts.findIndex((ids) => known.size === known.add(ids.join()).size);
+}
+
 export const goldenSchema = /* @__PURE__ */ list(goldenPromptSchema, MAX_PROMPTS, 1);

@@ -45,7 +45,7 @@ export {
 export { type LexicalTable, lexicalSchema } from "./fold/lexical.ts";
 export { byName, type Dtype, MAX_TENSORS, type PlannedTensor, tensorNameAt, tensorPlan } from "./fold/tensor-plan.ts";
 export { GATE_MARK, GATE_PHASES, GATE_SIZE, type Gate, readGate, strayGateByte, writeGate } from "./gate.ts";
-export { type GoldenPrompt, goldenSchema, MAX_PROMPT_IDS, MAX_PROMPTS } from "./golden.ts";
+export { type GoldenPrompt, goldenSchema, MAX_PROMPT_IDS, MAX_PROMPTS, repeatedPrompt } from "./golden.ts";
 // Hashes and trees
 export {
   concatBytes,
@@ -139,6 +139,7 @@ export {
 export { type SpanLayout, spanLayout } from "./span.ts";
 export { provenanceListSchema, type TensorRecord, tensorIndexSchema, tensorRecordSchema } from "./tensor-index.ts";
 export { startThread, type Thread, type ThreadPort, threadPort } from "./thread.ts";
+export { parseVocabularyMap } from "./vocabulary-map.ts";
 export {
   isAscending,
   type Meta,

@@ -66,12 +66,13 @@ export function integer(max: number = Number.MAX_SAFE_INTEGER, min = 0): Schema<
   };
 }
 
-/** A string of at most `max` UTF-16 units that matches `pattern`. */
-export function text(max = 1 << 20, pattern?: RegExp): Schema<string> {
+/** A string of `min` to `max` UTF-16 units that matches `pattern`. */
+export function text(max = 1 << 20, pattern?: RegExp, min = 0): Schema<string> {
   return {
     parse: (value, at) => {
       if (typeof value !== "string") refuse(at, `expected a string, found ${kindOf(value)}`);
       if (value.length > max) refuse(at, `string of ${value.length} characters, at most ${max} allowed`);
+      if (value.length < min) refuse(at, `string of ${value.length} characters, at least ${min} expected`);
       if (pattern && !pattern.test(value))
         refuse(at, `string ${JSON.stringify(value.slice(0, 64))} does not match ${pattern}`);
       return value;

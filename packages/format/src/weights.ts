@@ -20,14 +20,17 @@ export const provenanceSchema = record({
 });
 export type Provenance = Infer<typeof provenanceSchema>;
 
-/** The sealed vocabulary: files of the checkpoint, byte for byte, and what a runtime must know of them. */
+/** A text that may be absent, and is not empty: that would be another way to say so. */
+const stated = (max?: number) => optional(text(max, undefined, 1));
+
+/** The sealed vocabulary: a file of the checkpoint, byte for byte, and what a runtime must know of it. */
 export const vocabularySchema = record({
   /** Hugging Face tokenizer.json. */
   tokenizer: optional(bytes()),
-  /** A map from token to id (JSON), where there is no tokenizer.json. */
+  /** A map from token to id (JSON, see `parseVocabularyMap`), where there is no tokenizer.json. */
   vocab: optional(bytes()),
   /** Jinja source. */
-  chatTemplate: optional(text()),
+  chatTemplate: stated(),
   bos: optional(integer()),
   /** Ids that end a generation, ascending, none of them twice. */
   eos: list(integer(), 64),
@@ -40,18 +43,18 @@ export const isAscending = (ids: readonly number[]): boolean => ids.every((id, i
 /** For display only; nothing here changes what is computed. No timestamps unless the caller gives one. */
 export const metaSchema = record({
   name: text(512),
-  creator: optional(text(512)),
+  creator: stated(512),
   /** The checkpoint's own model_type, for people. */
-  createdFrom: optional(text(512)),
-  created: optional(text(64)),
-  notes: optional(list(text(4096), 64)),
+  createdFrom: stated(512),
+  created: stated(64),
+  notes: optional(list(text(4096), 64, 1)),
 });
 export type Meta = Infer<typeof metaSchema>;
 
 /** What may run. */
 export const policySchema = record({
-  licence: optional(text(4096)),
-  intendedUse: optional(text(4096)),
+  licence: stated(4096),
+  intendedUse: stated(4096),
   /** Positions a session may hold; at most the fold's context. */
   maxContext: integer(MAX_CONTEXT, 1),
 });

@@ -15,8 +15,10 @@ import {
   MAX_PROMPT_IDS,
   MAX_PROMPTS,
   type Policy,
+  parseVocabularyMap,
   placeSections,
   placeTensors,
+  repeatedPrompt,
   type SectionName,
   sha256,
   tensorPlan,
@@ -31,8 +33,8 @@ export type Prompts = readonly (readonly number[])[];
 /** What decides on an artifact besides its weights. */
 export interface PlanOptions {
   /**
-   * 1 to 64 prompts of 1 to 4096 ids, each at most the context long. The runtime's `goldenPrompts(weights)`, so that whoever seals
-   * these weights gets this root.
+   * 1 to 64 prompts of 1 to 4096 ids, each at most the context long, none of them twice. The runtime's `goldenPrompts(weights)`, so
+   * that whoever seals these weights gets this root.
    */
   readonly prompts: Prompts;
   /** Chunk size as a power of two, 16 to 24; default 20 (1 MiB). Another size is another root. */
@@ -134,6 +136,16 @@ function assertFit({ fold, lexical, vocabulary }: WeightSource, policy: Policy):
     if (id >= fold.vocab)
       throw new PackError("weights", `special token ${id} is not below the vocabulary's ${fold.vocab}`);
   }
+  for (const { name, triggers } of lexical?.domains ?? []) {
+    if (new Set(triggers).size !== triggers.length)
+      throw new PackError("weights", `the routing table names a trigger of ${name} twice`);
+  }
+  if (vocabulary.tokenizer && vocabulary.vocab)
+    throw new PackError("weights", "there is a tokenizer.json and a vocab.json; give the one that is to be used");
+  if (vocabulary.vocab)
+    parseVocabularyMap(vocabulary.vocab, (what, cause) => {
+      throw new PackError("weights", `the vocab.json ${what}`, undefined, { cause });
+    });
   if (!isAscending(vocabulary.eos))
     throw new PackError("weights", `the ids in eos (${vocabulary.eos.join(", ")}) do not ascend, each of them once`);
 }
@@ -151,4 +163,6 @@ function assertPrompts(prompts: Prompts, { fold }: WeightSource, { maxContext }:
     if (stray !== undefined)
       throw new PackError("golden", `golden prompt ${i} holds id ${stray}; the vocabulary has ${fold.vocab}`);
   }
+  const twice = repeatedPrompt(prompts);
+  if (twice >= 0) throw new PackError("golden", `golden prompt ${twice} is given twice; give each of them once`);
 }

@@ -1,4 +1,13 @@
-import { fakeDigests, fakeGoldens, randomSpan, randomWeights, TINY_KINDS, tinyFold, tinyWeights } from "@s7l/fixtures";
+import {
+  fakeDigests,
+  fakeGoldens,
+  randomSpan,
+  randomWeights,
+  TINY_KINDS,
+  tinyFold,
+  tinyLexical,
+  tinyWeights,
+} from "@s7l/fixtures";
 import {
   type ByteSource,
   memorySink,
@@ -149,6 +158,8 @@ describe("weights that break a rule", () => {
 describe("what does not fit the fold", () => {
   const routed = tinyWeights("routed");
   const { lexical, ...unrouted } = routed;
+  const utf8 = (text: string) => new TextEncoder().encode(text);
+  const twice = { ...tinyLexical, domains: tinyLexical.domains.map((it) => ({ ...it, triggers: ["x", "x"] })) };
   test.each<[string, WeightSource, Partial<SealOptions>, string]>([
     ["a routed stage without a routing table", unrouted, {}, "weights"],
     [
@@ -161,12 +172,21 @@ describe("what does not fit the fold", () => {
     ["tokens that end a text in disorder", { ...routed, vocabulary: { eos: [2, 1] } }, {}, "weights"],
     ["a token that ends a text twice", { ...routed, vocabulary: { eos: [1, 1] } }, {}, "weights"],
     ["a first token outside the vocabulary", { ...routed, vocabulary: { eos: [], bos: 40 } }, {}, "weights"],
+    ["a routing table with a trigger twice", { ...routed, lexical: twice }, {}, "weights"],
+    ["two vocabularies", { ...routed, vocabulary: { ...routed.vocabulary, tokenizer: utf8("{}") } }, {}, "weights"],
+    [
+      "a vocab.json with a token twice",
+      { ...routed, vocabulary: { vocab: utf8('{"a":0,"a":1}'), eos: [] } },
+      {},
+      "weights",
+    ],
     ["a policy beyond the context", routed, { policy: { maxContext: 33 } }, "option"],
     ["chunks of 2^15", routed, { chunkLog2: 15 }, "option"],
     ["chunks of 2^25", routed, { chunkLog2: 25 }, "option"],
     ["chunks of 2^16.5", routed, { chunkLog2: 16.5 }, "option"],
     ["no prompts", routed, { prompts: [] }, "golden"],
     ["65 prompts", routed, { prompts: new Array<number[]>(65).fill([1]) }, "golden"],
+    ["a prompt twice", routed, { prompts: [[1, 2], [12], [1, 2]] }, "golden"],
     ["an empty prompt", routed, { prompts: [[]] }, "golden"],
     ["a prompt longer than the context", routed, { prompts: [new Array<number>(33).fill(1)] }, "golden"],
     ["an id outside the vocabulary", routed, { prompts: [[40]] }, "golden"],

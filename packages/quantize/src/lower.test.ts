@@ -282,3 +282,10 @@ test.each<readonly [string, JsonObject, string, RegExp]>([
     expect.objectContaining({ name: "QuantizeError", code, message: expect.stringMatching(message) }),
   );
 });
+
+test("a trigger that a routing table lists twice is sealed once, in its first place", () => {
+  const domain = { name: "x", expert: 0, triggers: ["b", "a", "b", "a"] };
+  const router = { domains: [domain, { name: "y", expert: 1, triggers: [] }], fallback: "y", windowBytes: 64 };
+  const { lexical } = lowerConfig({ ...CONFIGS.s7_llm_moe, router });
+  expect(lexical?.domains.map(({ triggers }) => triggers)).toEqual([["b", "a"]]);
+});

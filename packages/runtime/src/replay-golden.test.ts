@@ -139,6 +139,15 @@ describe("goldenPrompts", () => {
     expect(reached(weights.vocabulary, goldenPrompts(weights), tinyLexical)).toEqual([0, 1, 2, 3]);
   });
 
+  test("are each given once, where the vocabulary spells several texts with the same ids", () => {
+    const vocab = new TextEncoder().encode('{"x": 0}');
+    const weights = { fold: tinyFold("routed"), lexical: tinyLexical, vocabulary: { vocab, eos: [] } };
+    const prompts = goldenPrompts(weights);
+    expect(prompts.slice(1)).toEqual([new Array(16).fill(0)]);
+    const narrow = { fold: { ...tinyFold("routed"), vocab: 1 }, lexical: tinyLexical, vocabulary: { vocab, eos: [] } };
+    expect(goldenPrompts(narrow)).toEqual([new Array(16).fill(0)]);
+  });
+
   test("leave out a sentence that the tokenizer cannot spell", () => {
     const tokenizer = new TextEncoder().encode(
       JSON.stringify({

@@ -7,7 +7,7 @@ import { type Infer, integer, list, oneOf, optional, record, text } from "../sch
 const domain = record({
   name: text(256),
   expert: integer(4095),
-  /** Plain substrings of the window. */
+  /** Plain substrings of the window, none of them twice. */
   triggers: list(text(256), 4096),
   /** 1: triggers are compared with the ASCII-lowercased window. */
   caseInsensitive: oneOf(0, 1),

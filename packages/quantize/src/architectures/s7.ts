@@ -202,8 +202,15 @@ function parseRouting(router: Config): LexicalTable {
 const isInert = ({ triggers, digitPercentAbove }: { readonly [key: string]: Json }): boolean =>
   Array.isArray(triggers) && triggers.length === 0 && digitPercentAbove === undefined;
 
+/** A trigger that is listed twice says no more than once, and is sealed once. */
 function asDomain(entry: Json): Json {
-  return isObject(entry) ? { ...entry, caseInsensitive: entry.caseInsensitive ? 1 : 0 } : entry;
+  if (!isObject(entry)) return entry;
+  const { triggers } = entry;
+  return {
+    ...entry,
+    ...(Array.isArray(triggers) ? { triggers: [...new Set<Json>(triggers)] } : {}),
+    caseInsensitive: entry.caseInsensitive ? 1 : 0,
+  };
 }
 
 /** JSON as a sealed value; what that cannot carry becomes a string and is refused by the schema. */

@@ -35,6 +35,7 @@ test.each<readonly [string, VocabularyFiles, string | undefined]>([
     },
     "d",
   ],
+  ["nowhere, where a file of its own is empty", { chatTemplate: "" }, undefined],
   ["nowhere", { tokenizerConfig: { chat_template: { a: 1 } } }, undefined],
 ])("the chat template comes from %s", (_, files, template) => {
   expect(of(files).vocabulary.chatTemplate).toBe(template);

@@ -54,7 +54,8 @@ export function vocabularyOf(
   const vocabulary: Vocabulary = {
     ...(files.tokenizer ? { tokenizer: files.tokenizer } : {}),
     ...(files.vocab ? { vocab: files.vocab } : {}),
-    ...(template === undefined ? {} : { chatTemplate: template }),
+    // transformers takes an empty one for none.
+    ...(template ? { chatTemplate: template } : {}),
     ...(bos === undefined ? {} : { bos }),
     eos: [...new Set(ids("eos_token_id") ?? eos)].sort((a, b) => a - b),
   };

@@ -5,29 +5,18 @@
  *
  * Tokens are plain text, unless the vocabulary spells all 256 bytes in the alphabet of byte-level BPE; then they are bytes.
  */
-import type { Vocabulary } from "@s7l/format";
+import { parseVocabularyMap, type Vocabulary } from "@s7l/format";
 import { RuntimeError } from "../errors.ts";
 import { readByteSpelling, spellBytes, usesByteAlphabet } from "./byte-alphabet.ts";
-import { parseJsonObject } from "./json-object.ts";
 import { createPrefixSearch } from "./prefix-search.ts";
 import type { TokenTable } from "./tokenizer.ts";
 
 /** Opens a vocab.json, UTF-8; the ids of `bos` and `eos` are its special tokens. Throws RuntimeError `tokenizer`. */
 export function openVocabularyMap(file: Uint8Array, { bos, eos }: Pick<Vocabulary, "bos" | "eos">): TokenTable {
-  const ids = new Map<string, number>();
-  const tokens = new Map<number, string>();
-  for (const [token, id] of Object.entries(parseJsonObject(file, "vocab.json"))) {
-    if (typeof id !== "number" || !Number.isSafeInteger(id) || id < 0)
-      throw new RuntimeError("tokenizer", `vocab.json gives token ${JSON.stringify(token)} no id`, "VOCAB");
-    if (tokens.has(id))
-      throw new RuntimeError(
-        "tokenizer",
-        `vocab.json gives id ${id} to two tokens, one ${JSON.stringify(token)}`,
-        "VOCAB",
-      );
-    ids.set(token, id);
-    tokens.set(id, token);
-  }
+  const ids = parseVocabularyMap(file, (what, cause) => {
+    throw new RuntimeError("tokenizer", `the sealed vocab.json ${what}`, "VOCAB", { cause });
+  });
+  const tokens = new Map([...ids].map(([token, id]) => [id, token]));
   const inBytes = usesByteAlphabet((token) => ids.has(token));
   const encoder = new TextEncoder();
   const special = new Map<number, string>();

@@ -150,6 +150,36 @@ describe("a program", () => {
       expect(judge("VOCAB", change)).toBe(finding);
   });
 
+  test("has one vocabulary at most, and in a vocab.json each token and each id once", () => {
+    const utf8 = (text: string) => new TextEncoder().encode(text);
+    for (const [change, finding] of [
+      [{ vocab: utf8('{"b": 0, "a": 1}') }, "nothing"],
+      [{ vocab: utf8('{"a": 0, "a": 1}') }, "vocabulary VOCAB.vocab"],
+      [{ vocab: utf8('{"a": 0, "b": 0}') }, "vocabulary VOCAB.vocab"],
+      [{ vocab: utf8("no JSON") }, "vocabulary VOCAB.vocab"],
+      [{ tokenizer: utf8("{}") }, "vocabulary VOCAB.vocab"],
+    ] as const)
+      expect(judge("VOCAB", change)).toBe(finding);
+    const alone = new Map(values).set("VOCAB", { eos: [1], tokenizer: utf8("no JSON: the runtime's to read") });
+    expect(findingOf(() => legalProgram(envelope, alone))).toBe("nothing");
+  });
+
+  test("says in one way that something is absent", () => {
+    expect(judge("VOCAB", { chatTemplate: "" })).toBe("schema VOCAB.chatTemplate");
+    expect(judge("VOCAB", { chatTemplate: " " })).toBe("nothing");
+    expect(judge("POLICY", { licence: "" })).toBe("schema POLICY.licence");
+  });
+
+  test("names each trigger of a domain once", () => {
+    const [first, ...others] = tinyLexical.domains;
+    if (!first) throw new Error("no domain");
+    const route = (triggers: readonly string[]): string =>
+      judge("ROUTE", { ...tinyLexical, domains: [...others, { ...first, triggers }] }, routed);
+    expect(route(["a", "b", "A"])).toBe("nothing");
+    expect(route(["a", "b", "a"])).toBe(`routing ROUTE.domains[${others.length}]`);
+    expect(judge("ROUTE", { ...tinyLexical, domains: [first, { ...first, name: "again" }] }, routed)).toBe("nothing");
+  });
+
   test("routes exactly where its fold has a routed stage, to experts that it has", () => {
     const route = (lexical: Partial<LexicalTable>): string => judge("ROUTE", { ...tinyLexical, ...lexical }, routed);
     const to = (expert: number) => ({ name: "x", expert, triggers: [], caseInsensitive: 0 as const });

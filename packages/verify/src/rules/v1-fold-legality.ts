@@ -22,6 +22,7 @@ import {
   MAX_COMPONENTS,
   MAX_TENSORS,
   type Policy,
+  parseVocabularyMap,
   placeTensors,
   policySchema,
   SECTION_NAMES,
@@ -142,9 +143,18 @@ export function legalProgram({ header }: Envelope, values: ReadonlyMap<SmallSect
     refuse("vocabulary", `special token ${stray} is not below the fold's ${fold.vocab}`, "VOCAB");
   // A set has one order, and a model one file.
   if (!isAscending(vocabulary.eos)) refuse("vocabulary", "the ids in eos do not ascend", "VOCAB.eos");
+  legalVocabularyMap(vocabulary);
   legalRouting(fold, lexical);
   legalClass(header, layout);
   return { fold, lexical, vocabulary, policy, tensors, layout };
+}
+
+/** A tokenizer.json is sealed as it is, and read by the runtime alone; a map is as good as its one reading. */
+function legalVocabularyMap({ tokenizer, vocab }: Vocabulary): void {
+  if (!vocab) return;
+  const at = "VOCAB.vocab";
+  if (tokenizer) refuse("vocabulary", "there is a vocab.json beside a tokenizer.json, which is the one used", at);
+  parseVocabularyMap(vocab, (what) => refuse("vocabulary", `the sealed vocab.json ${what}`, at));
 }
 
 function legalRouting(fold: Fold, lexical: LexicalTable | undefined): void {
@@ -153,6 +163,10 @@ function legalRouting(fold: Fold, lexical: LexicalTable | undefined): void {
     refuse("section-missing", "the fold routes by text, but section ROUTE is missing", "ROUTE");
   if (stages.length === 0 && lexical)
     refuse("routing", "there is a section ROUTE, but the fold has no routed stage", "ROUTE");
+  for (const [i, { triggers }] of lexical?.domains.entries() ?? []) {
+    const twice = triggers.length - new Set(triggers).size;
+    if (twice > 0) refuse("routing", `${twice} of the triggers stand there twice`, `ROUTE.domains[${i}]`);
+  }
   for (const { expert } of lexical ? [...lexical.domains, lexical.fallback] : []) {
     const short = stages.find(({ experts }) => expert >= experts);
     if (short) refuse("routing", `a route leads to expert ${expert} of ${short.experts}`, "ROUTE");

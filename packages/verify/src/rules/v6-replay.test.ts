@@ -65,6 +65,13 @@ describe("golden prompts", () => {
     expect(judge()).toBe("schema GOLDEN");
   });
 
+  test("stand there once each, whatever their digests", () => {
+    const judge = (...prompts: readonly GoldenPrompt[]): string => findingOf(() => legalGoldens([...prompts], program));
+    expect(judge(prompt(1, 2), prompt(12), prompt(2, 1), prompt(1))).toBe("nothing");
+    expect(judge(prompt(1, 2), prompt(3), prompt(1, 2))).toBe("golden GOLDEN[2]");
+    expect(judge(prompt(3), { ids: [3], digest: digest.map(() => 2) })).toBe("golden GOLDEN[1]");
+  });
+
   test("give their digests again, each its own", () => {
     const other = digest.map((byte, i) => (i === 31 ? byte ^ 1 : byte));
     const golden = [prompt(1), { ids: [2], digest: other }];

@@ -6,6 +6,7 @@ import {
   type GoldenPrompt,
   goldenSchema,
   type Header,
+  repeatedPrompt,
   rootOfHeader,
   type SectionEntry,
   type SectionName,
@@ -34,7 +35,7 @@ export function sectionDigestMatches(name: SectionName, entry: SectionEntry, byt
     refuse("section-digest", `section ${name} does not match its digest`, name);
 }
 
-/** There is a golden prompt, and each could be run. */
+/** There is a golden prompt, each could be run, and none is another over again. */
 export function legalGoldens(value: Value, { fold, policy }: Program): readonly GoldenPrompt[] {
   const golden = goldenSchema.parse(value, "GOLDEN");
   for (const [i, { ids }] of golden.entries()) {
@@ -45,6 +46,8 @@ export function legalGoldens(value: Value, { fold, policy }: Program): readonly 
     if (stray !== undefined)
       refuse("golden", `golden prompt ${i} holds id ${stray}; the vocabulary has ${fold.vocab}`, at);
   }
+  const twice = repeatedPrompt(golden.map(({ ids }) => ids));
+  if (twice >= 0) refuse("golden", `golden prompt ${twice} stands there twice`, `GOLDEN[${twice}]`);
   return golden;
 }
 
