@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { tmpdir } from "node:os";
@@ -54,6 +54,58 @@ describe("a small file", () => {
         code: "io",
         message: `${path} cannot be read: it is not a regular file`,
       });
+  });
+
+  describe.skipIf(process.platform === "win32")("that is named on the command line", () => {
+    const pipe = (): string => {
+      execFileSync("mkfifo", [join(folder, "pipe")]);
+      return join(folder, "pipe");
+    };
+    /** Runs a script of the shell whose output is the pipe. */
+    const writing = (path: string, script: string) => spawn("sh", ["-c", `(${script}) > "$0"`, path]);
+
+    test.each([
+      ["at once", "printf secret"],
+      ["in pieces, with pauses", "printf se; sleep 0.2; printf cr; sleep 0.2; printf et"],
+      ["after a silence longer than it waits for a writer", "sleep 1.5; printf secret"],
+      ["by several writers, one after the other", "printf sec; (sleep 0.1; printf ret) & wait"],
+    ])("may be a pipe that is written %s", async (_, script) => {
+      const path = pipe();
+      writing(path, script);
+      expect(Buffer.from(await needSmallFile(path, 6)).toString()).toBe("secret");
+    });
+
+    test("may be a pipe that is opened for writing a little later", async () => {
+      const path = pipe();
+      const read = needSmallFile(path);
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      writing(path, "printf secret");
+      expect(Buffer.from(await read).toString()).toBe("secret");
+    });
+
+    test("may be what a command of the shell prints", () => {
+      const script = `import { needSmallFile } from ${JSON.stringify(new URL("./small-file.ts", import.meta.url).href)};
+        process.stdout.write(await needSmallFile(process.argv[1]));`;
+      const run = `exec "$0" --import tsx -C @s7l/source --input-type=module -e "$1" <(sleep 0.2; printf secret)`;
+      expect(execFileSync("bash", ["-c", run, process.execPath, script]).toString()).toBe("secret");
+    });
+
+    test("is read no further than its longest, from a pipe that pours", async () => {
+      const path = pipe();
+      const pouring = writing(path, "cat /dev/zero");
+      const ended = new Promise((resolve) => pouring.on("exit", resolve));
+      await expect(needSmallFile(path)).rejects.toMatchObject({ message: `${path} has more than 1048576 bytes` });
+      await ended; // by the signal of a pipe that nobody reads
+    });
+
+    test("is no pipe that nobody writes to, and no device", async () => {
+      const path = pipe();
+      await expect(needSmallFile(path)).rejects.toMatchObject({ message: `${path} is a pipe that nobody writes to` });
+      for (const device of ["/dev/zero", "/dev/null"])
+        await expect(needSmallFile(device)).rejects.toMatchObject({
+          message: `${device} cannot be read: it is not a regular file`,
+        });
+    });
   });
 });
 

@@ -1,6 +1,7 @@
 /** Files that are small or wrong: keys, signatures, proofs. Beside an artifact on a server they are fetched from there. */
 import { constants } from "node:fs";
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
+import { setTimeout as wait } from "node:timers/promises";
 import { readFailure } from "@s7l/format/file";
 import { fetchFailure } from "@s7l/verify";
 import { CliError } from "./errors.ts";
@@ -10,14 +11,34 @@ const LONGEST = 1 << 20;
 /** Milliseconds that a server has for all of one. */
 const PATIENCE = 30_000;
 
-/** A file's bytes, or undefined where there is no such file. Throws CliError `io`. */
+/** Milliseconds after which a pipe is asked again for bytes, and how often one is asked that nobody writes to. */
+const PIPE_PAUSE = 10;
+const PIPE_PAUSES = 100;
+
+/**
+ * A file's bytes, or undefined where there is no such file. It may be found beside an artifact, in a stranger's folder: what is no
+ * regular file is refused, and not waited for. Throws CliError `io`.
+ */
 export async function readSmallFile(path: string, longest = LONGEST): Promise<Uint8Array | undefined> {
+  return readOpened(path, longest, false);
+}
+
+/**
+ * A small file that has to be there, as whoever runs the command named it. It may be a pipe, as of `--key <(command)`, which is read
+ * for as long as the command has it open. Throws CliError `io`.
+ */
+export async function needSmallFile(path: string, longest = LONGEST): Promise<Uint8Array> {
+  return (await readOpened(path, longest, true)) ?? refuse(path, "cannot be read: there is no such file");
+}
+
+async function readOpened(path: string, longest: number, pipes: boolean): Promise<Uint8Array | undefined> {
   try {
     // By a link too: keys often lie behind one. O_NONBLOCK, which Windows lacks: a pipe that nobody writes to would never open.
     const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
       const stat = await handle.stat();
       if (stat.isDirectory()) return refuse(path, "cannot be read: it is a folder");
+      if (stat.isFIFO() && pipes) return await readPipe(handle, path, longest);
       if (!stat.isFile()) return refuse(path, "cannot be read: it is not a regular file");
       if (stat.size > longest) return refuse(path, `has ${stat.size} bytes, where ${longest} are the most`);
       const bytes = new Uint8Array(stat.size);
@@ -29,10 +50,47 @@ export async function readSmallFile(path: string, longest = LONGEST): Promise<Ui
       await handle.close();
     }
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
+    if (isCoded(cause, "ENOENT")) return undefined;
     throw cause instanceof CliError ? cause : readFailure(cause, path);
   }
 }
+
+/**
+ * What comes from a pipe until its last writer closes it. It is asked again and again, so that no thread blocks and a second Ctrl-C
+ * ends it; one whose writers are silent is waited for, and one that no writer has opened yet for a second.
+ */
+async function readPipe(handle: FileHandle, path: string, longest: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for (let absent = 0; absent < PIPE_PAUSES; ) {
+    const piece = await readSome(handle, longest + 1 - size);
+    if (piece && piece.length > 0) {
+      size += piece.length;
+      if (size > longest) return refuse(path, `has more than ${longest} bytes`);
+      pieces.push(piece);
+      continue;
+    }
+    if (piece && size > 0) return new Uint8Array(Buffer.concat(pieces));
+    // Nobody has it open for writing: not yet, or no more.
+    if (piece) absent++;
+    await wait(PIPE_PAUSE);
+  }
+  return refuse(path, "is a pipe that nobody writes to");
+}
+
+/** Bytes that are there, none at the end; undefined where a writer may still give some. */
+async function readSome(handle: FileHandle, most: number): Promise<Uint8Array | undefined> {
+  try {
+    const { buffer, bytesRead } = await handle.read(new Uint8Array(Math.min(most, 1 << 16)), 0, null, null);
+    return buffer.subarray(0, bytesRead);
+  } catch (cause) {
+    if (isCoded(cause, "EAGAIN")) return undefined;
+    throw cause;
+  }
+}
+
+const isCoded = (cause: unknown, code: string): boolean =>
+  cause instanceof Error && "code" in cause && cause.code === code;
 
 /** The bytes at an address, or undefined where the server has none. Throws CliError `io`. `patience`: milliseconds for the whole. */
 export async function fetchSmallFile(
@@ -58,11 +116,6 @@ export async function fetchSmallFile(
     if (cause instanceof CliError) throw cause;
     return refuse(url, `cannot be fetched: ${late.aborted ? `it took more than ${patience} ms` : fetchFailure(cause)}`);
   }
-}
-
-/** A small file that has to be there. Throws CliError `io`. */
-export async function needSmallFile(path: string, longest = LONGEST): Promise<Uint8Array> {
-  return (await readSmallFile(path, longest)) ?? refuse(path, "cannot be read: there is no such file");
 }
 
 function refuse(place: string, what: string): never {
