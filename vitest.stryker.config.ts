@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import type { Reporter, RunnerTestSuite, Vitest } from "vitest/node";
-import base from "./vitest.config.ts";
+import whole from "./vitest.config.ts";
 
 // biome-ignore lint/suspicious/noUndeclaredEnvVars: scripts/stryker.mjs sets it, and turbo runs neither
 const name = process.env.S7L_PACKAGE;
@@ -19,6 +19,10 @@ function failWithHooks(suite: RunnerTestSuite, above?: RunnerTestSuite["result"]
     else if (failed) Object.assign(task, { mode: "run", result: { state: "fail", errors: failed.errors } });
   }
 }
+
+/** Without the projects, of which each has its own tests. */
+const { projects: _, ...settings } = whole.test ?? {};
+const base = { ...whole, test: settings };
 
 let vitest: Vitest | undefined;
 const hooks: Reporter = {

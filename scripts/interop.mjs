@@ -23,7 +23,7 @@ try {
     {
       cwd: root,
       stdio: "inherit",
-      env: { ...env, ...(modelSigning === undefined ? {} : { S7L_MODEL_SIGNING: modelSigning }) },
+      env: { ...env, S7L_WHOLE: "1", ...(modelSigning === undefined ? {} : { S7L_MODEL_SIGNING: modelSigning }) },
     },
   );
   process.exitCode = status ?? 1;

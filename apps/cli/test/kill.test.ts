@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MINI } from "./folder.ts";
 
 /** `npm run test:kills` takes 20; a moment is random, so a run that fails prints its delays. */
-const KILLS = Number(process.env.S7L_KILLS ?? 3);
+const KILLS = Number(process.env.S7L_KILLS ?? 2);
 const BINARY = join(import.meta.dirname, "../bin/s7l.js");
 const CHECKPOINTS = join(MINI, "checkpoints");
 

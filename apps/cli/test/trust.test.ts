@@ -8,12 +8,17 @@ import { Spec, Validation } from "@cyclonedx/cyclonedx-library";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { objectOf, type RunOptions, s7l } from "./binary.ts";
 import { MINI } from "./folder.ts";
+import { writeCheckpoint } from "./tiny-checkpoint.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let folder: string;
+/** Small, as most of this is done to it dozens of times. */
 let file: string;
 let root: string;
+/** With experts, and several chunks. */
+let mini: string;
+let miniRoot: string;
 let other: string;
 
 const at = (name: string): string => join(folder, name);
@@ -27,8 +32,11 @@ async function ok(words: readonly string[], options?: RunOptions): Promise<Recor
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "s7l-trust-"));
-  file = at("mini.s7l");
-  root = String((await ok(["build", join(MINI, "checkpoints"), "--out", file])).root);
+  file = at("model.s7l");
+  await writeCheckpoint(at("tiny"));
+  root = String((await ok(["build", at("tiny"), "--out", file])).root);
+  mini = at("mini.s7l");
+  miniRoot = String((await ok(["build", join(MINI, "checkpoints"), "--out", mini])).root);
   other = at("other.s7l");
   await copyFile(file, other);
   await chmod(other, 0o644);
@@ -39,8 +47,8 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 describe.each([
-  ["p256", [], "mini.s7l.sig", "oms"],
-  ["minisign", ["--kind", "minisign"], "mini.s7l.minisig", "minisign"],
+  ["p256", [], "model.s7l.sig", "oms"],
+  ["minisign", ["--kind", "minisign"], "model.s7l.minisig", "minisign"],
 ] as const)("a %s key", (name, kind, signature, form) => {
   test("is made once, its secret half for its owner alone", async () => {
     await ok(["keygen", "--out", at(name), ...kind]);
@@ -96,9 +104,9 @@ describe("verify, closed", () => {
   beforeAll(async () => {
     await copyFile(file, at("lone.s7l"));
     await copyFile(other, at("broken.s7l"));
-    await copyFile(at("mini.s7l.sig"), at("broken.s7l.sig"));
+    await copyFile(at("model.s7l.sig"), at("broken.s7l.sig"));
     await copyFile(file, at("misnamed.s7l"));
-    await copyFile(at("mini.s7l.minisig"), at("misnamed.s7l.sig"));
+    await copyFile(at("model.s7l.minisig"), at("misnamed.s7l.sig"));
     await writeFile(at("no.pub"), "hello");
     await writeFile(at("empty.pub"), "");
   });
@@ -107,7 +115,7 @@ describe("verify, closed", () => {
     ["a key, and no signature", "lone.s7l", ["--key", "p256.pub"], 1, "signature-missing"],
     ["a minisign key, and no signature", "lone.s7l", ["--key", "minisign.pub"], 1, "signature-missing"],
     ["a signature required, and no key", "lone.s7l", ["--require-signature"], 1, "signature-missing"],
-    ["a signature beside it, and no key", "mini.s7l", ["--require-signature"], 1, "signature-missing"],
+    ["a signature beside it, and no key", "model.s7l", ["--require-signature"], 1, "signature-missing"],
     [
       "a pinned root is no signature",
       "lone.s7l",
@@ -115,34 +123,34 @@ describe("verify, closed", () => {
       1,
       "signature-missing",
     ],
-    ["another key", "mini.s7l", ["--key", "p256-else.pub"], 1, "key-other"],
+    ["another key", "model.s7l", ["--key", "p256-else.pub"], 1, "key-other"],
     [
       "another key, with the right root",
-      "mini.s7l",
+      "model.s7l",
       ["--key", "p256-else.pub", "--expected-root", "ROOT"],
       1,
       "key-other",
     ],
-    ["a key of the other kind", "mini.s7l", ["--key", "minisign.pub", "--signature", "mini.s7l.sig"], 1, "key-kind"],
+    ["a key of the other kind", "model.s7l", ["--key", "minisign.pub", "--signature", "model.s7l.sig"], 1, "key-kind"],
     ["a signature of the other kind", "misnamed.s7l", ["--key", "p256.pub"], 1, "key-kind"],
     ["a broken file with a good signature", "broken.s7l", ["--key", "p256.pub"], 1, "chunk"],
-    ["another root", "mini.s7l", ["--expected-root", "0".repeat(64)], 1, "root-unexpected"],
+    ["another root", "model.s7l", ["--expected-root", "0".repeat(64)], 1, "root-unexpected"],
     [
       "another root, though it is signed",
-      "mini.s7l",
+      "model.s7l",
       ["--key", "p256.pub", "--expected-root", "0".repeat(64)],
       1,
       "root-unexpected",
     ],
-    ["a root cut short", "mini.s7l", ["--expected-root", "5f3a"], 2, "usage"],
-    ["an empty root", "mini.s7l", ["--expected-root="], 2, "usage"],
-    ["a key that is none", "mini.s7l", ["--key", "no.pub"], 2, "key-form"],
-    ["an empty key file", "mini.s7l", ["--key", "empty.pub"], 2, "key-form"],
-    ["a private key for a public one", "mini.s7l", ["--key", "p256.key"], 2, "key-form"],
-    ["no key file", "mini.s7l", ["--key", "nowhere.pub"], 2, "io"],
-    ["no signature file where one is named", "mini.s7l", ["--key", "p256.pub", "--signature", "nowhere"], 2, "io"],
-    ["a signature without a key", "mini.s7l", ["--signature", "mini.s7l.sig"], 2, "usage"],
-    ["a cache for a file", "mini.s7l", ["--cache", "chunks"], 2, "usage"],
+    ["a root cut short", "model.s7l", ["--expected-root", "5f3a"], 2, "usage"],
+    ["an empty root", "model.s7l", ["--expected-root="], 2, "usage"],
+    ["a key that is none", "model.s7l", ["--key", "no.pub"], 2, "key-form"],
+    ["an empty key file", "model.s7l", ["--key", "empty.pub"], 2, "key-form"],
+    ["a private key for a public one", "model.s7l", ["--key", "p256.key"], 2, "key-form"],
+    ["no key file", "model.s7l", ["--key", "nowhere.pub"], 2, "io"],
+    ["no signature file where one is named", "model.s7l", ["--key", "p256.pub", "--signature", "nowhere"], 2, "io"],
+    ["a signature without a key", "model.s7l", ["--signature", "model.s7l.sig"], 2, "usage"],
+    ["a cache for a file", "model.s7l", ["--cache", "chunks"], 2, "usage"],
   ])("refuses %s", async (_, name, flags, code, word) => {
     const place = (flag: string): string => (/\.(pub|key|sig)$|^nowhere$/.test(flag) ? at(flag) : flag);
     const words = flags.map((flag) => (flag === "ROOT" ? root : place(flag)));
@@ -184,14 +192,21 @@ describe.each([
 
 describe("a proof", () => {
   test("holds by the root alone, with the bytes and without, and is short", async () => {
-    const [, name = ""] = /"name":"(expert1[^"]*weight)"/.exec(JSON.stringify(await ok(["inspect", file]))) ?? [];
-    const { bytes } = await ok(["prove", file, "--tensor", name, "--chunk", "0", "--out", at("one.proof")]);
+    const [, name = ""] = /"name":"(expert1[^"]*weight)"/.exec(JSON.stringify(await ok(["inspect", mini]))) ?? [];
+    const { bytes } = await ok(["prove", mini, "--tensor", name, "--chunk", "0", "--out", at("one.proof")]);
     expect(bytes).toBeLessThan(4096);
-    const claim = await ok(["check-proof", at("one.proof"), "--root", root]);
-    expect(claim).toMatchObject({ ok: true, root, tensor: name, component: "expert1", chunk: 0, bytes: "not given" });
-    const artifact = await readFile(file);
+    const claim = await ok(["check-proof", at("one.proof"), "--root", miniRoot]);
+    expect(claim).toMatchObject({
+      ok: true,
+      root: miniRoot,
+      tensor: name,
+      component: "expert1",
+      chunk: 0,
+      bytes: "not given",
+    });
+    const artifact = await readFile(mini);
     await writeFile(at("other.bin"), artifact.subarray(0, Number(claim.length)));
-    expect(await s7l(["check-proof", at("one.proof"), "--root", root, "--bytes", at("other.bin")])).toMatchObject({
+    expect(await s7l(["check-proof", at("one.proof"), "--root", miniRoot, "--bytes", at("other.bin")])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining("[bytes"),
     });
@@ -203,7 +218,7 @@ describe("a proof", () => {
   });
 
   test("of a tensor that is not there is not made", async () => {
-    expect(await s7l(["prove", file, "--tensor", "nowhere", "--out", at("no.proof")])).toMatchObject({ code: 1 });
+    expect(await s7l(["prove", mini, "--tensor", "nowhere", "--out", at("no.proof")])).toMatchObject({ code: 1 });
     await expect(stat(at("no.proof"))).rejects.toMatchObject({ code: "ENOENT" });
   });
 });
@@ -214,6 +229,7 @@ describe("an artifact on a plain static file server", () => {
   let sent = 0;
 
   beforeAll(async () => {
+    await ok(["sign", mini, "--key", at("p256.key")]);
     server = createServer(async (request, response) => {
       const bytes = await readFile(join(folder, decodeURIComponent(request.url ?? "/").slice(1))).catch(
         () => undefined,
@@ -236,17 +252,17 @@ describe("an artifact on a plain static file server", () => {
   });
 
   test("verifies, signature and all", async () => {
-    const verdict = await ok(["verify", `${base}/mini.s7l`, "--key", at("p256.pub"), "--expected-root", root]);
-    expect(verdict).toMatchObject({ ok: true, root, integrity: "whole", authenticity: "signed" });
+    const verdict = await ok(["verify", `${base}/mini.s7l`, "--key", at("p256.pub"), "--expected-root", miniRoot]);
+    expect(verdict).toMatchObject({ ok: true, root: miniRoot, integrity: "whole", authenticity: "signed" });
   });
 
   test("is fetched once where there is a cache, whose chunks are hashed again", async () => {
-    const cached = ["verify", `${base}/mini.s7l`, "--no-replay", "--cache", at("chunks"), "--expected-root", root];
+    const cached = ["verify", `${base}/mini.s7l`, "--no-replay", "--cache", at("chunks"), "--expected-root", miniRoot];
     await ok(cached);
     sent = 0;
     expect(await ok(cached)).toMatchObject({ ok: true, integrity: "whole", authenticity: "pinned" });
     const front = sent;
-    expect(front).toBeLessThan((await stat(file)).size / 4);
+    expect(front).toBeLessThan((await stat(mini)).size / 4);
     // A chunk that has changed in the cache is fetched again, and put right.
     const entries = await readdir(at("chunks"), { recursive: true, withFileTypes: true });
     const [entry] = entries.filter((found) => found.isFile() && found.name.length === 64);
@@ -267,12 +283,12 @@ describe("an artifact on a plain static file server", () => {
     sent = 0;
     const verdict = await ok(["verify", `${base}/mini.s7l`, "--expert", "1"]);
     expect(verdict).toMatchObject({ ok: true, integrity: "partial" });
-    expect(sent).toBeLessThan((await stat(file)).size);
+    expect(sent).toBeLessThan((await stat(mini)).size);
   });
 
   test("runs, to the same text as the file", async () => {
     const prompt = ["--prompt", "23 + 45 =", "--max-tokens", "3"];
-    const [near, far] = [await ok(["run", file, ...prompt]), await ok(["run", `${base}/mini.s7l`, ...prompt])];
+    const [near, far] = [await ok(["run", mini, ...prompt]), await ok(["run", `${base}/mini.s7l`, ...prompt])];
     expect(far).toMatchObject({ text: near.text, logitsDigest: near.logitsDigest });
   });
 

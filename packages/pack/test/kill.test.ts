@@ -9,7 +9,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest
 import { seal } from "../src/index.ts";
 
 /** Each moment is random, so a run that fails prints its delays. `npm run test:kills` takes 20; each costs seconds. */
-const KILLS = Number(process.env.S7L_KILLS ?? 5);
+const KILLS = Number(process.env.S7L_KILLS ?? 3);
 
 const script = join(import.meta.dirname, "seal-slowly.ts");
 let expected = new Uint8Array();

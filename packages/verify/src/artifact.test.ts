@@ -196,7 +196,8 @@ describe("VerifiedArtifact", () => {
         for (const to of [from, from + 1, chunk, chunk + 1, span.length]) {
           const target = new Uint8Array(Math.max(0, to - from)).fill(9);
           await wide.readRange(largest, from, target);
-          expect(target).toEqual(span.subarray(from, from + target.length));
+          // As bytes: a matcher takes seconds for arrays of this size.
+          expect(Buffer.compare(target, span.subarray(from, from + target.length))).toBe(0);
         }
       for (const [from, length] of [
         [span.length, 1],

@@ -10,6 +10,9 @@ import { readFoldWeights } from "../reference/weights.ts";
 import type { TensorReader } from "./tensors.ts";
 import { createWasmEngine } from "./wasm-engine.ts";
 
+/** Held-out sequences a model, and positions of a text; more in `npm run test:whole`, as the interpreter takes seconds for each. */
+const [SEQUENCES, POSITIONS] = process.env.S7L_WHOLE ? [3, 96] : [1, 48];
+
 /** Quantized tensors of a checkpoint, held. */
 async function weightsOf(path: Parameters<typeof openCheckpoint>[0]): Promise<TensorReader> {
   const checkpoint = await openCheckpoint(path);
@@ -61,7 +64,8 @@ describeEngines("equals the interpreter", (engine) => {
       >(join(s7MiniPath ?? "", `eval/${domain}.json`));
       const [text] = "texts" in texts ? texts.texts : texts;
       expect(text).toBeDefined();
-      await compare(engine, source, text?.ids.slice(0, 96) ?? [], [...(text?.routes ?? "")].map(Number).slice(0, 96));
+      const routes = [...(text?.routes ?? "")].map(Number);
+      await compare(engine, source, text?.ids.slice(0, POSITIONS) ?? [], routes.slice(0, POSITIONS));
     },
   );
 
@@ -71,7 +75,7 @@ describeEngines("equals the interpreter", (engine) => {
       const source = await weightsOf(folder);
       const read = readJson<readonly number[][] | { sequences: number[][] }>(join(folder, "eval.ids.json"));
       const sequences = "sequences" in read ? read.sequences : read;
-      for (const ids of sequences.slice(0, 3)) await compare(engine, source, ids, []);
+      for (const ids of sequences.slice(0, SEQUENCES)) await compare(engine, source, ids, []);
     });
   });
 });

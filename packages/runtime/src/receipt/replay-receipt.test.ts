@@ -17,6 +17,8 @@ const HOSTS: readonly LoadOptions[] = [
   { engine: "simd", threads: 3 },
   ...(hasExactDot ? [{ engine: "relaxed", threads: 2 } as const] : []),
 ];
+/** Tokens that a sampled run makes; in `npm run test:whole` as many as the context holds. Threads beyond the cores are slow. */
+const SAMPLED_TOKENS = process.env.S7L_WHOLE ? {} : { maxTokens: 8 };
 /** For titles: what a run has compared. */
 const HOST_NAMES = HOSTS.map(({ engine }) => engine).join(", ");
 
@@ -35,7 +37,7 @@ describe.each(TINY_KINDS)("a receipt of a %s model", (kind) => {
     const artifact = await sealArtifact(tinyWeights(kind));
     const models = await Promise.all(HOSTS.map((options) => loadModel(artifact, options)));
     for (const [i, model] of models.entries()) {
-      for (const options of [{ maxTokens: 6 }, SAMPLED]) {
+      for (const options of [{ maxTokens: 6 }, { ...SAMPLED, ...SAMPLED_TOKENS }]) {
         const receipt = await receiptOf(model, [1, 2], options);
         const other = models[(i + 1) % models.length] as Model;
         for (const chunk of [1, 64])
