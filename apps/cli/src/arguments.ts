@@ -79,7 +79,9 @@ function isFlag(word: string, flags: Flags): boolean {
 }
 
 function refuseUnknown(rawName: string, flags: Flags): never {
-  const near = nearestWord(rawName.replace(/^-+/, ""), Object.keys(flags));
+  const word = rawName.replace(/^-+/, "");
+  // A letter begins many flags; of other tools it is another word's than the nearest here.
+  const near = word.length < 2 ? undefined : nearestWord(word, Object.keys(flags));
   refuseUsage(
     `there is no flag ${rawName}${near === undefined ? "; --help lists the flags" : `; did you mean --${near}?`}`,
   );
@@ -93,7 +95,10 @@ function placesOf(
   const names = Object.keys(positionals);
   if (found.has("help")) return {};
   const stray = words[names.length];
-  if (stray !== undefined) refuseUsage(`${JSON.stringify(stray)} is one argument too many`);
+  if (stray !== undefined) {
+    const taken = names.map((name) => `${name.toUpperCase()} and `).join("");
+    refuseUsage(`${JSON.stringify(stray)} is one argument too many; this takes ${taken}flags, which --help lists`);
+  }
   return Object.fromEntries(
     names.map((name, i) => {
       const word = words[i];

@@ -13,7 +13,9 @@ import { version } from "./version.ts";
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(words: readonly string[]): Promise<ExitCode> {
-  const [name, ...rest] = words;
+  const [first, second] = words;
+  // `s7l help run` is `s7l run --help`.
+  const [name, ...rest] = first === "help" && second !== undefined ? [second, "--help"] : words;
   const reader = watchReader();
   const { report, progress } = streams(rest, reader);
   const interrupts = listenForInterrupts();

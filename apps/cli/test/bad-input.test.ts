@@ -338,6 +338,11 @@ describe("what was typed", () => {
       expect(stdout).toMatch(new RegExp(`example.*\n +.*s7l ${verb}`, "s"));
     },
   );
+
+  test("(help run) is (run --help), and (help mend) no verb", async () => {
+    expect(await s7l(["help", "run"])).toEqual(await s7l(["run", "--help"]));
+    expect(await s7l(["help", "mend"])).toMatchObject({ code: 2, stderr: expect.stringContaining("no such verb") });
+  });
 });
 
 /** One sentence on stderr, nothing for people on stdout, and no trace of a stack. */
