@@ -150,8 +150,10 @@ export function brokenRule({ broken }: Verification): string {
 
 /** Weights whose reading stops on an abort, also in the middle of a large tensor. */
 export function interruptible(weights: WeightSource, signal: AbortSignal): WeightSource {
+  const { writeSpan } = weights;
   return {
     ...weights,
+    ...(writeSpan ? { writeSpan: (tensor, place) => writeSpan(tensor, place, signal) } : {}),
     span: async function* (tensor) {
       for await (const piece of weights.span(tensor)) {
         signal.throwIfAborted();

@@ -30,7 +30,7 @@ export const SAVE_EVERY = {
 
 /** Bytes of weights that take longer to quantize than a thread takes to start. */
 const WORTH_A_THREAD = 128 * 2 ** 20;
-/** More threads than this wait for the one that hashes and writes what they make. */
+/** More threads than this wait for most disks. */
 const MOST_UNASKED = 8;
 
 /** Bytes of an artifact that take longer to verify than a thread takes to start. */
@@ -54,7 +54,9 @@ export async function openQuantized(path: CheckpointPath, asked?: number): Promi
   try {
     const worth = Math.min(availableParallelism(), MOST_UNASKED, Math.ceil(bytesOf(checkpoint) / WORTH_A_THREAD));
     const threads = asked ?? worth;
-    if (threads <= 1) return { checkpoint, weights: quantize(checkpoint), concurrency: 1, close: checkpoint.close };
+    // A thread that waits for nobody is worth having even where there is but one.
+    if (threads <= 1 && bytesOf(checkpoint) <= WORTH_A_THREAD)
+      return { checkpoint, weights: quantize(checkpoint), concurrency: 1, close: checkpoint.close };
     const weights = quantizeOnThreads(checkpoint, threads);
     const close = async (): Promise<void> => {
       await weights.close();

@@ -137,6 +137,7 @@ export {
   storeSource,
 } from "./source.ts";
 export { type SpanLayout, spanLayout } from "./span.ts";
+export { type SpanSeal, startSpanSeal } from "./span-seal.ts";
 export { provenanceListSchema, type TensorRecord, tensorIndexSchema, tensorRecordSchema } from "./tensor-index.ts";
 export { startThread, type Thread, type ThreadPort, threadPort } from "./thread.ts";
 export { parseVocabularyMap } from "./vocabulary-map.ts";
@@ -148,6 +149,7 @@ export {
   type Provenance,
   policySchema,
   provenanceSchema,
+  type SpanPlace,
   type Vocabulary,
   vocabularySchema,
   type WeightSource,

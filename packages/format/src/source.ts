@@ -23,9 +23,19 @@ export interface ByteSource {
   readonly shared?: SharedBytes;
 }
 
+/** The file of a sink, for other threads of this process to write to. */
+export interface DirectSink {
+  readonly path: string;
+  readonly descriptor: number;
+  /** Tells the sink what another thread has written. */
+  written(offset: number, length: number): void;
+}
+
 /** Random-access writing. Bytes may be reused by the caller once the promise is settled. */
 export interface ByteSink {
   write(offset: number, bytes: Uint8Array): Promise<void>;
+  /** Absent where the sink is within this thread's reach alone. */
+  readonly direct?: DirectSink;
 }
 
 /** A sink whose bytes can be read back: what sealing needs, to show the draft to whoever runs the golden prompts. */

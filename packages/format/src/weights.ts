@@ -60,6 +60,18 @@ export const policySchema = record({
 });
 export type Policy = Infer<typeof policySchema>;
 
+/** Where whoever makes a span is to write it. */
+export interface SpanPlace {
+  /** What errors call the file. */
+  readonly path: string;
+  /** A file of this process that is open for writing. */
+  readonly descriptor: number;
+  /** In the file, of the span's first byte. */
+  readonly offset: number;
+  /** Bytes of a chunk, whose leaf is wanted; absent: one SHA-256 of the whole span is. */
+  readonly chunkSize?: number;
+}
+
 export interface WeightSource {
   readonly fold: Fold;
   /** The routing table, where the fold has a routed stage. */
@@ -73,6 +85,15 @@ export interface WeightSource {
    * Several spans may be open at once.
    */
   readonly span: (tensor: PlannedTensor) => AsyncIterable<Uint8Array>;
+  /**
+   * Writes the span instead of giving it, where it is made on another thread: then no byte of it passes through this one. Gives what
+   * `startSpanSeal` finds out, and throws what that throws, or FormatError `io`. Undefined for a tensor that is only given.
+   */
+  readonly writeSpan?: (
+    tensor: PlannedTensor,
+    place: SpanPlace,
+    signal?: AbortSignal,
+  ) => Promise<Uint8Array> | undefined;
   /** SHA-256 of the source bytes of a tensor whose span was read to its end. */
   readonly sourceDigest: (tensor: PlannedTensor) => Uint8Array;
 }

@@ -1,16 +1,12 @@
 /**
- * DATA: each tensor's span is written where the layout puts it, while its chunks are hashed to leaves. Memory is one chunk
- * hash and the piece in flight; the leaves are 32 bytes a chunk.
+ * DATA: each tensor's span is written where the layout puts it, while its chunks are hashed to leaves, here or by the thread that makes
+ * it. Memory is one chunk hash and the piece in flight; the leaves are 32 bytes a chunk.
  */
 import {
   type ByteSink,
-  concatBytes,
-  createSha256,
-  DOMAIN,
   FormatError,
   type PlacedTensor,
-  type Sha256,
-  scanContent,
+  startSpanSeal,
   type WeightSource,
   workInLanes,
 } from "@s7l/format";
@@ -59,7 +55,7 @@ export async function writeTensors(
   let turn = Promise.resolve();
   await workInLanes(tensors, concurrency, async (tensor) => {
     signal?.throwIfAborted();
-    const written = await writeTensor(weights, tensor, sink, plan.dataOffset - base, 2 ** plan.chunkLog2);
+    const written = await writeTensor(weights, tensor, sink, plan.dataOffset - base, 2 ** plan.chunkLog2, signal);
     sealed.set(tensor.name, written);
     done += tensor.length;
     onProgress?.(done, total);
@@ -69,39 +65,6 @@ export async function writeTensors(
   return tensors.flatMap(({ name }) => sealed.get(name) ?? []);
 }
 
-/** Cuts a span into chunks and hashes each. */
-class ChunkHasher {
-  readonly leaves: Uint8Array[] = [];
-  private readonly chunk: number;
-  private hash: Sha256 | undefined;
-  private filled = 0;
-
-  constructor(chunk: number) {
-    this.chunk = chunk;
-  }
-
-  update(piece: Uint8Array): void {
-    let rest = piece;
-    while (rest.length > 0) {
-      if (!this.hash) {
-        this.hash = createSha256();
-        this.hash.update(DOMAIN.leaf);
-      }
-      const part = rest.subarray(0, this.chunk - this.filled);
-      this.hash.update(part);
-      this.filled += part.length;
-      rest = rest.subarray(part.length);
-      if (this.filled === this.chunk) this.close();
-    }
-  }
-
-  close(): void {
-    if (this.hash) this.leaves.push(this.hash.digest());
-    this.hash = undefined;
-    this.filled = 0;
-  }
-}
-
 /** Writes one tensor. Throws PackError `weights` where its bytes break a rule of the format. */
 async function writeTensor(
   weights: WeightSource,
@@ -109,28 +72,48 @@ async function writeTensor(
   sink: ByteSink,
   dataOffset: number,
   chunk: number,
+  signal: AbortSignal | undefined,
 ): Promise<SealedTensor> {
-  const scan = scanContent(tensor);
-  const hasher = new ChunkHasher(chunk);
-  let offset = dataOffset + tensor.offset;
+  const start = dataOffset + tensor.offset;
+  const sealed = (leaves: Uint8Array): SealedTensor => ({
+    name: tensor.name,
+    source: weights.sourceDigest(tensor),
+    leaves,
+  });
+  const { direct } = sink;
+  if (direct && weights.writeSpan) {
+    const { path, descriptor } = direct;
+    const place = { path, descriptor, offset: start, chunkSize: chunk };
+    const leaves = await weights.writeSpan(tensor, place, signal)?.catch(refuseContent);
+    if (leaves) {
+      direct.written(start, tensor.length);
+      return sealed(leaves);
+    }
+  }
+  const seal = startSpanSeal(tensor, chunk);
+  let offset = start;
   for await (const piece of weights.span(tensor)) {
-    checked(() => scan.update(piece));
+    // What breaks a rule is not written: behind the span lies another tensor's.
+    checked(() => seal.check(piece));
     // The write is under way while this thread hashes; the piece stays untouched until both are done.
     const written = sink.write(offset, piece);
-    hasher.update(piece);
+    seal.hash(piece);
     await written;
     offset += piece.length;
   }
-  checked(() => scan.finish());
-  hasher.close();
-  return { name: tensor.name, source: weights.sourceDigest(tensor), leaves: concatBytes(...hasher.leaves) };
+  return sealed(checked(() => seal.finish()));
 }
 
-function checked(check: () => void): void {
+function checked<T>(check: () => T): T {
   try {
-    check();
+    return check();
   } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    throw new PackError("weights", error.message, error.at, { cause: error });
+    return refuseContent(error);
   }
+}
+
+/** Bytes that break a rule are the weights' fault. */
+function refuseContent(error: unknown): never {
+  if (!(error instanceof FormatError) || error.code !== "content") throw error;
+  throw new PackError("weights", error.message, error.at, { cause: error });
 }

@@ -13,7 +13,9 @@ export interface GivenTask {
   next(): Promise<TaskReply>;
   /** Gives a piece's memory back, which lets the thread make another. */
   taken(memory: ArrayBuffer): void;
-  /** Ends it; the pieces that it had made are given back. */
+  /** Has it end before its time. */
+  cancel(): void;
+  /** The same, waiting for it; the pieces that it had made are given back. */
   stop(): Promise<void>;
 }
 
@@ -49,11 +51,13 @@ export class QuantizeThread {
     const taken = (memory: ArrayBuffer): void => tell({ kind: "taken", memory }, [memory]);
     if (this.failure === undefined) tell({ ...task, kind: "tensor", id });
     else this.end(this.failure);
+    const cancel = (): void => tell({ kind: "stop", id });
     return {
       next: () => inbox.next(),
       taken,
+      cancel,
       stop: async () => {
-        tell({ kind: "stop", id });
+        cancel();
         for (;;) {
           const reply = await inbox.next();
           if (reply.kind !== "piece") return;

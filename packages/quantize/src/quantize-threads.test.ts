@@ -1,6 +1,6 @@
 import { open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type PlannedTensor, tensorPlan, type WeightSource } from "@s7l/format";
+import { type PlannedTensor, spanLayout, startSpanSeal, tensorPlan, type WeightSource } from "@s7l/format";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { removeCheckpoint, SHARDS, tinyCheckpoint } from "../test/tiny-checkpoint.ts";
 import { type Checkpoint, openCheckpoint } from "./checkpoint/checkpoint.ts";
@@ -82,6 +82,89 @@ describe("quantizeOnThreads", () => {
         reason: expect.objectContaining({ code: "checkpoint", message: "a thread failed: it ended" }),
       })),
     );
+  });
+
+  test("writes spans where they shall lie, with the hashes that their bytes have", async () => {
+    const expected = quantize(checkpoint);
+    const threaded = quantizeOnThreads(checkpoint, 2);
+    const path = join(folder, "spans");
+    const handle = await open(path, "w+");
+    try {
+      let offset = 7;
+      const written = await Promise.all(
+        tensorPlan(threaded.fold).map(async (tensor) => {
+          const at = offset;
+          offset += spanLayout(tensor).size;
+          // By turns to leaves, and to one hash.
+          const chunk = at % 3 === 0 ? {} : { chunkSize: 1 << 16 };
+          const hashes = await threaded.writeSpan?.(tensor, { path, descriptor: handle.fd, offset: at, ...chunk });
+          return { tensor, at, chunk, hashes };
+        }),
+      );
+      for (const { tensor, at, chunk, hashes } of written) {
+        const span = await spanOf(expected, tensor);
+        if (expected.origin(tensor).method === "derive") {
+          expect(hashes, tensor.name).toBeUndefined();
+          continue;
+        }
+        const seal = startSpanSeal(tensor, chunk.chunkSize);
+        seal.check(span);
+        seal.hash(span);
+        expect(hashes, tensor.name).toEqual(seal.finish());
+        const { buffer } = await handle.read(Buffer.alloc(span.length), 0, span.length, at);
+        expect(Buffer.compare(buffer, span), tensor.name).toBe(0);
+        expect(threaded.sourceDigest(tensor)).toEqual(expected.sourceDigest(tensor));
+        expect(threaded.tensorReport(tensor)).toEqual(expected.tensorReport(tensor));
+      }
+    } finally {
+      await threaded.close();
+      await handle.close();
+    }
+  });
+
+  test("stops writing on a signal, and writes again without it", async () => {
+    const threaded = quantizeOnThreads(checkpoint, 1);
+    const path = join(folder, "spans");
+    const handle = await open(path, "w+");
+    const embedding = tensorPlan(threaded.fold).find(({ name }) => name === threaded.fold.embedding);
+    if (!embedding) throw new Error("no embedding");
+    const place = { path, descriptor: handle.fd, offset: 0, chunkSize: 1 << 20 };
+    try {
+      const stop = new AbortController();
+      const writing = [
+        threaded.writeSpan?.(embedding, place, stop.signal),
+        threaded.writeSpan?.(embedding, place, stop.signal),
+      ];
+      setTimeout(() => stop.abort(new Error("enough")), 20);
+      expect(await Promise.allSettled(writing)).toEqual(
+        writing.map(() => ({ status: "rejected", reason: expect.objectContaining({ message: "enough" }) })),
+      );
+      expect((await handle.stat()).size).toBeLessThan(spanLayout(embedding).size);
+      expect((await threaded.writeSpan?.(embedding, place))?.length).toBe(
+        32 * Math.ceil(spanLayout(embedding).size / 2 ** 20),
+      );
+    } finally {
+      await threaded.close();
+      await handle.close();
+    }
+  });
+
+  test("says which file its threads cannot write to", async () => {
+    const threaded = quantizeOnThreads(checkpoint, 1);
+    const path = join(folder, "config.json");
+    const handle = await open(path, "r");
+    const stored = tensorPlan(threaded.fold).find((tensor) => threaded.origin(tensor).method !== "derive");
+    try {
+      const place = { path, descriptor: handle.fd, offset: 0 };
+      await expect(stored && threaded.writeSpan?.(stored, place)).rejects.toMatchObject({
+        name: "FormatError",
+        code: "io",
+        message: expect.stringMatching(/config\.json cannot be written/),
+      });
+    } finally {
+      await threaded.close();
+      await handle.close();
+    }
   });
 
   test("gives a NaN as the error that quantize throws, and goes on", async () => {

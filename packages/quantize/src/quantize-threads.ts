@@ -4,8 +4,8 @@ import type { Checkpoint } from "./checkpoint/checkpoint.ts";
 import type { StoredTensor } from "./checkpoint/safetensors.ts";
 import type { View } from "./checkpoint/view.ts";
 import { QuantizeError } from "./errors.ts";
-import { type QuantizedWeights, type QuantizeOptions, quantizeBy } from "./quantize.ts";
-import { QuantizeThread } from "./quantize-thread.ts";
+import { type QuantizedWeights, type QuantizeOptions, quantizeBy, type WriteStored } from "./quantize.ts";
+import { type GivenTask, QuantizeThread, type TaskReply } from "./quantize-thread.ts";
 import { quantizedSpan, type SpanEnd } from "./quantized-span.ts";
 
 /** Weights whose spans come from threads. Close them when done. */
@@ -62,10 +62,7 @@ export function quantizeOnThreads(
           continue;
         }
         ended = true;
-        if (reply.kind === "quantize") throw new QuantizeError(reply.code, reply.message, reply.at);
-        if (reply.kind === "format") throw new FormatError(reply.code, reply.message, reply.at);
-        if (reply.kind === "failed") throw new QuantizeError("checkpoint", `a thread failed: ${reply.message}`);
-        return { digest: reply.digest, report: reply.report };
+        return endOf(reply);
       }
     } finally {
       // Left in the middle. The thread goes on: another span may be waiting for it.
@@ -73,10 +70,61 @@ export function quantizeOnThreads(
     }
   }
 
+  const writing = new Set<GivenTask>();
+  const heeded = new WeakSet<AbortSignal>();
+  /** Ends what is being written when a signal fires, by one listener: Node warns of eleven. */
+  const heed = (signal: AbortSignal): void => {
+    const cancel = (): void => {
+      for (const task of writing) task.cancel();
+    };
+    if (signal.aborted) cancel();
+    if (heeded.has(signal)) return;
+    heeded.add(signal);
+    signal.addEventListener("abort", cancel, { once: true });
+  };
+
+  const write: WriteStored = (tensor, view, stored, into, signal) => {
+    const place = checkpoint.fileOf(stored);
+    if (!place) return undefined;
+    const { source: _, ...description } = stored;
+    const run = async (): Promise<SpanEnd & { readonly hashes: Uint8Array }> => {
+      const thread = await take();
+      const task = thread.give({ tensor, view, stored: description, place, into });
+      writing.add(task);
+      if (signal) heed(signal);
+      try {
+        const reply = await task.next();
+        signal?.throwIfAborted();
+        const { digest, report, hashes } = endOf(reply);
+        if (!hashes) throw new QuantizeError("tensor", `the span of ${tensor.name} was not written`, tensor.name);
+        return { digest, report, hashes };
+      } finally {
+        writing.delete(task);
+      }
+    };
+    return run();
+  };
+
   return {
-    ...quantizeBy(span, checkpoint, options),
+    ...quantizeBy(span, checkpoint, options, write),
     close: async () => {
       await Promise.all(started.map((thread) => thread.close()));
     },
   };
+}
+
+/** How a task ended, or its error. */
+function endOf(reply: TaskReply): SpanEnd & { readonly hashes?: Uint8Array } {
+  switch (reply.kind) {
+    case "done":
+      return reply;
+    case "quantize":
+      throw new QuantizeError(reply.code, reply.message, reply.at);
+    case "format":
+      throw new FormatError(reply.code, reply.message, reply.at);
+    case "failed":
+      throw new QuantizeError("checkpoint", `a thread failed: ${reply.message}`);
+    case "piece":
+      throw new QuantizeError("checkpoint", "a thread gave a piece that nobody had asked for");
+  }
 }

@@ -1,11 +1,20 @@
 /**
- * A thread that quantizes: it takes stored tensors, one after another, opens the file that each lies in, and gives its span in pieces, at
- * most so many ahead of what was taken. It knows no config and reads no header, so that many threads cost little memory.
+ * A thread that quantizes: it takes stored tensors, one after another, opens the file that each lies in, and writes its span where it is
+ * told, hashed on the way; or gives it in pieces, at most so many ahead of what was taken. It knows no config and reads no header, so that many threads cost little memory.
  */
+import { setImmediate } from "node:timers/promises";
 import { parentPort } from "node:worker_threads";
-import { FormatError, type FormatErrorCode, type PlannedTensor, spanLayout } from "@s7l/format";
-import { type FileSource, openFileSource } from "@s7l/format/file";
+import {
+  FormatError,
+  type FormatErrorCode,
+  type PlannedTensor,
+  type SpanPlace,
+  spanLayout,
+  startSpanSeal,
+} from "@s7l/format";
+import { type FileSource, openFileSource, writeAtOnce } from "@s7l/format/file";
 import type { CheckpointFile } from "./checkpoint/checkpoint.ts";
+import { readAtOnce } from "./checkpoint/read-at-once.ts";
 import type { StoredTensor } from "./checkpoint/safetensors.ts";
 import type { View } from "./checkpoint/view.ts";
 import { QuantizeError, type QuantizeErrorCode } from "./errors.ts";
@@ -20,6 +29,8 @@ export interface QuantizeTask {
   readonly view: View;
   readonly stored: Omit<StoredTensor, "source">;
   readonly place: CheckpointFile;
+  /** Where its span is to be written; absent: it is to be given in pieces. */
+  readonly into?: SpanPlace;
 }
 
 /** What it is told: quantize this tensor next; a piece was taken, and here is its memory; nobody wants the rest of this tensor. */
@@ -32,7 +43,7 @@ export type QuantizeRequest =
 export type QuantizeReply =
   | { readonly kind: "nearly" }
   | { readonly kind: "piece"; readonly bytes: Uint8Array<ArrayBuffer> }
-  | ({ readonly kind: "done" } & SpanEnd)
+  | ({ readonly kind: "done"; readonly hashes?: Uint8Array } & SpanEnd)
   | { readonly kind: "quantize"; readonly code: QuantizeErrorCode; readonly message: string; readonly at?: string }
   | { readonly kind: "format"; readonly code: FormatErrorCode; readonly message: string; readonly at?: string }
   | { readonly kind: "failed"; readonly message: string };
@@ -71,7 +82,7 @@ if (parentPort) {
 
   const say = (reply: QuantizeReply, transfer: ArrayBuffer[] = []): void => port.postMessage(reply, transfer);
 
-  const give = async ({ id, tensor, view, stored, place }: QuantizeTask): Promise<QuantizeReply> => {
+  const give = async ({ id, tensor, view, stored, place, into }: QuantizeTask): Promise<QuantizeReply> => {
     let left = spanLayout(tensor).size;
     let isNear = false;
     const sayNear = (): void => {
@@ -81,12 +92,26 @@ if (parentPort) {
     };
     try {
       sayNear();
-      const source = await open(place);
+      const source = readAtOnce(await open(place), place.path);
       let end: SpanEnd | undefined;
       const pieces = (async function* () {
         end = yield* quantizedSpan(tensor, view, { ...stored, source });
       })();
+      const seal = into && startSpanSeal(tensor, into.chunkSize);
+      let at = into?.offset ?? 0;
       for await (const piece of pieces) {
+        if (into && seal) {
+          seal.check(piece);
+          seal.hash(piece);
+          await writeAtOnce(into, at, piece);
+          at += piece.length;
+          left -= piece.length;
+          sayNear();
+          // Nothing here waits, so only now can it hear that it is to stop.
+          await setImmediate();
+          if (stopped.has(id)) return { kind: "failed", message: "it was stopped" };
+          continue;
+        }
         while (room === 0 && !stopped.has(id)) {
           await new Promise<void>((resolve) => {
             wake = resolve;
@@ -100,7 +125,7 @@ if (parentPort) {
         sayNear();
       }
       if (!end) throw new QuantizeError("tensor", `the span of ${tensor.name} has no end`, tensor.name);
-      return { kind: "done", ...end };
+      return { kind: "done", ...end, ...(seal ? { hashes: seal.finish() } : {}) };
     } catch (cause) {
       if (cause instanceof QuantizeError) return { kind: "quantize", ...failureOf(cause), code: cause.code };
       if (cause instanceof FormatError) return { kind: "format", ...failureOf(cause), code: cause.code };

@@ -7,6 +7,7 @@ import {
   type Meta,
   type PlannedTensor,
   type Provenance,
+  type SpanPlace,
   spanLayout,
   type WeightSource,
 } from "@s7l/format";
@@ -46,11 +47,21 @@ export function quantize(checkpoint: Checkpoint, options: QuantizeOptions = {}):
   return quantizeBy(quantizedSpan, checkpoint, options);
 }
 
-/** The same with spans of stored tensors made elsewhere. */
+/** Writes the span of a stored tensor where it is made. */
+export type WriteStored = (
+  tensor: PlannedTensor,
+  view: View,
+  stored: StoredTensor,
+  place: SpanPlace,
+  signal: AbortSignal | undefined,
+) => Promise<SpanEnd & { readonly hashes: Uint8Array }> | undefined;
+
+/** The same with spans of stored tensors made elsewhere, and written from there where `write` is given. */
 export function quantizeBy(
   make: typeof quantizedSpan,
   checkpoint: Checkpoint,
   options: QuantizeOptions = {},
+  write?: WriteStored,
 ): QuantizedWeights {
   const lowered = lowerCheckpoint(checkpoint);
   const { vocabulary, notes } = vocabularyOf(
@@ -69,15 +80,29 @@ export function quantizeBy(
     return found;
   };
 
+  const note = ({ name }: PlannedTensor, { digest, report }: SpanEnd): void => {
+    digests.set(name, digest);
+    reports.set(name, report);
+  };
+
   async function* span(planned: PlannedTensor): AsyncGenerator<Uint8Array, void, undefined> {
     const { tensor, source } = find(planned);
     const { digest, report } =
       source.kind === "derived"
         ? yield* derivedSpan(tensor, source, checkpoint)
         : yield* make(tensor, source, storedOf(checkpoint, source));
-    digests.set(tensor.name, digest);
-    reports.set(tensor.name, report);
+    note(tensor, { digest, report });
   }
+
+  const writeSpan = (planned: PlannedTensor, place: SpanPlace, signal?: AbortSignal) => {
+    const { tensor, source } = find(planned);
+    const written =
+      source.kind === "derived" ? undefined : write?.(tensor, source, storedOf(checkpoint, source), place, signal);
+    return written?.then(({ hashes, ...end }) => {
+      note(tensor, end);
+      return hashes;
+    });
+  };
 
   return {
     fold: lowered.fold,
@@ -86,6 +111,7 @@ export function quantizeBy(
     meta: metaOf(checkpoint, options, [...(lowered.notes ?? []), ...notes]),
     origin: (planned) => originOf(find(planned)),
     span,
+    ...(write ? { writeSpan } : {}),
     sourceDigest: ({ name }) => {
       const digest = digests.get(name);
       if (!digest) throw new QuantizeError("tensor", `the digest of ${name} is known once its span was read`, name);

@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { storeSource } from "../source.ts";
-import { attemptWrite, createFileSink } from "./file-sink.ts";
+import { attemptWrite, createFileSink, writeAtOnce } from "./file-sink.ts";
 
 let folder: string;
 let path: string;
@@ -55,6 +55,22 @@ describe("createFileSink", () => {
     await expect(source.readInto?.(2, target)).rejects.toMatchObject({ code: "range" });
     await expect(source.read(2, 2)).rejects.toMatchObject({ code: "range" });
     await sink.abort();
+  });
+
+  test("counts what another thread has written to its file", async () => {
+    const sink = await createFileSink(path);
+    await sink.write(0, Uint8Array.of(1, 2));
+    await writeAtOnce(sink.direct, 2, Uint8Array.of(3, 4, 5));
+    await expect(sink.read(2, 3)).rejects.toMatchObject({ code: "range" });
+    sink.direct.written(2, 3);
+    expect(sink.size()).toBe(5);
+    expect(await sink.read(1, 4)).toEqual(Uint8Array.of(2, 3, 4, 5));
+    await sink.abort();
+    await expect(writeAtOnce(sink.direct, 0, Uint8Array.of(1))).rejects.toMatchObject({
+      name: "FormatError",
+      code: "io",
+      message: expect.stringMatching(/cannot be written/),
+    });
   });
 
   test("puts bytes on disk as they come, and refuses to commit what the disk once refused", async () => {

@@ -3,14 +3,15 @@
  * renamed, and the folder synced.
  */
 import { randomBytes } from "node:crypto";
-import { constants, write } from "node:fs";
+import { constants, write, writeSync } from "node:fs";
 import { type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { FormatError } from "../errors.ts";
-import { assertRange, type ByteStore } from "../source.ts";
+import { assertRange, type ByteStore, type DirectSink } from "../source.ts";
 
 /** `commit`, `suspend` or `abort` ends it; each after another does nothing, so `abort` can stand in a `finally`. */
 export interface FileSink extends ByteStore {
+  readonly direct: DirectSink;
   /** Bytes from the start to the end of the last write, or of what an earlier run left. */
   size(): number;
   /** Cuts off what stands beyond `size`. */
@@ -63,6 +64,14 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
       await attemptWrite(path, () => writeAll(handle, offset, bytes));
       size = Math.max(size, offset + bytes.length);
       flush.add(bytes.length);
+    },
+    direct: {
+      path,
+      descriptor: handle.fd,
+      written: (offset, length) => {
+        size = Math.max(size, offset + length);
+        flush.add(length);
+      },
     },
     read,
     source: (length) => ({
@@ -128,6 +137,19 @@ function flushBehind(handle: FileHandle): { add(bytes: number): void; settle(): 
       if (failures.length > 0) throw failures[0];
     },
   };
+}
+
+/** Writes to an open file and waits for it: for threads that hold up nobody. Throws FormatError `io`. */
+export async function writeAtOnce(
+  { path, descriptor }: Pick<DirectSink, "path" | "descriptor">,
+  offset: number,
+  bytes: Uint8Array,
+): Promise<void> {
+  await attemptWrite(path, async () => {
+    let written = 0;
+    while (written < bytes.length)
+      written += writeSync(descriptor, bytes, written, bytes.length - written, offset + written);
+  });
 }
 
 async function writeAll(handle: FileHandle, offset: number, bytes: Uint8Array): Promise<void> {

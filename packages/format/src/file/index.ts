@@ -1,4 +1,4 @@
-export { attemptWrite, createFileSink, type FileSink, type FileSinkOptions } from "./file-sink.ts";
+export { attemptWrite, createFileSink, type FileSink, type FileSinkOptions, writeAtOnce } from "./file-sink.ts";
 export { type FileSource, openFileSource, readFailure } from "./file-source.ts";
 export { type FolderCache, openFolderCache } from "./folder-cache.ts";
 export { type OpenWeights, openWeights } from "./open-weights.ts";

@@ -152,6 +152,22 @@ async function writeSpan(
   data: FileSink,
   { signal, note }: WriteWeightsOptions,
 ): Promise<WrittenTensor> {
+  const entry = (span: Uint8Array): WrittenTensor => {
+    const said = note?.(tensor);
+    return {
+      name: tensor.name,
+      source: toHex(weights.sourceDigest(tensor)),
+      span: toHex(span),
+      // As it comes back from a journal, so that a run that went on reports no other numbers.
+      ...(said === undefined ? {} : { note: JSON.parse(JSON.stringify(said)) }),
+    };
+  };
+  const { path, descriptor, written: noteWritten } = data.direct;
+  const direct = await weights.writeSpan?.(tensor, { path, descriptor, offset }, signal);
+  if (direct) {
+    noteWritten(offset, length);
+    return entry(direct);
+  }
   const hash = createSha256();
   const refuse = (bytes: string): never => {
     throw new FormatError(
@@ -171,14 +187,7 @@ async function writeSpan(
     at += piece.length;
   }
   if (at !== length) refuse(String(at));
-  const said = note?.(tensor);
-  return {
-    name: tensor.name,
-    source: toHex(weights.sourceDigest(tensor)),
-    span: toHex(hash.digest()),
-    // As it comes back from a journal, so that a run that went on reports no other numbers.
-    ...(said === undefined ? {} : { note: JSON.parse(JSON.stringify(said)) }),
-  };
+  return entry(hash.digest());
 }
 
 /** Everything gets its name, weights.json last. */

@@ -2,7 +2,15 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fakeDigests, fakeGoldens, tinyWeights } from "@s7l/fixtures";
-import { memorySink } from "@s7l/format";
+import {
+  memorySink,
+  type PlannedTensor,
+  type SpanPlace,
+  startSpanSeal,
+  tensorPlan,
+  type WeightSource,
+} from "@s7l/format";
+import { writeAtOnce } from "@s7l/format/file";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { GoldenCallback } from "../finish.ts";
 import { seal } from "../seal.ts";
@@ -49,6 +57,41 @@ describe("sealFile", () => {
     expect(await readdir(folder)).toEqual(["model.s7l"]);
     expect(await readFile(path, "utf8")).toBe("before");
     await chmod(path, 0o644);
+  });
+
+  /** Weights that write themselves, as threads have them do, but for their first tensor. */
+  const selfWriting = (change: (piece: Uint8Array) => Uint8Array = (piece) => piece): WeightSource => {
+    const weights = tinyWeights("dense");
+    const [given] = tensorPlan(weights.fold);
+    const writeSpan = async (tensor: PlannedTensor, place: SpanPlace): Promise<Uint8Array> => {
+      const seal = startSpanSeal(tensor, place.chunkSize);
+      let at = place.offset;
+      for await (const piece of weights.span(tensor)) {
+        const changed = change(piece);
+        seal.check(changed);
+        seal.hash(changed);
+        await writeAtOnce(place, at, changed);
+        at += changed.length;
+      }
+      return seal.finish();
+    };
+    return {
+      ...weights,
+      writeSpan: (tensor, place) => (tensor.name === given?.name ? undefined : writeSpan(tensor, place)),
+    };
+  };
+
+  test("seals weights that write themselves to the same bytes", async () => {
+    const sink = memorySink();
+    await seal(tinyWeights("dense"), sink, goldens);
+    await sealFile(selfWriting(), path, { ...goldens, concurrency: 3 });
+    expect(new Uint8Array(await readFile(path))).toEqual(sink.bytes().slice());
+  });
+
+  test("refuses weights that write what breaks a rule", async () => {
+    const broken = selfWriting((piece) => piece.map(() => 0x80));
+    await expect(sealFile(broken, path, goldens)).rejects.toMatchObject({ name: "PackError", code: "weights" });
+    expect(await readdir(folder)).toEqual([]);
   });
 
   test("leaves nothing when a weight breaks a rule", async () => {

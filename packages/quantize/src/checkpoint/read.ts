@@ -11,7 +11,7 @@ import type { Axis, View } from "./view.ts";
 /** Bytes of a block that is gathered from many places: each place is to be worth its read. */
 const GATHERED_BLOCK = 1 << 22;
 /** Bytes of a block that lies in one piece: still in the cache when it is hashed and rounded. */
-const PACKED_BLOCK = 1 << 20;
+const PACKED_BLOCK = 1 << 18;
 
 /** Whole rows of a view, in order. */
 export interface RowBlock {
