@@ -22,8 +22,15 @@ function holding(entry: Uint8Array | undefined, failing: readonly (keyof ChunkCa
 describe("a chunk", () => {
   test("is recalled under its leaf in hexadecimal", async () => {
     const { cache, calls } = holding(chunk);
-    expect(await recall(cache, leaf, 100)).toBe(chunk);
+    expect(await recall(cache, leaf, 100)).toEqual(chunk);
     expect(calls).toEqual([["get", toHex(leaf)]]);
+  });
+
+  test("is recalled and remembered as a copy: what others can write to is not what was verified", async () => {
+    expect(await recall(holding(chunk).cache, leaf, 100)).not.toBe(chunk);
+    const { cache, calls } = holding(undefined);
+    await remember(cache, leaf, chunk);
+    expect(calls[0]?.[2]).not.toBe(chunk);
   });
 
   test("is remembered under it", async () => {

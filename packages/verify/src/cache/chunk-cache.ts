@@ -10,7 +10,7 @@ import { equalBytes, leafHashAsync, toHex } from "@s7l/format";
  */
 export interface ChunkCache {
   get(key: string): Promise<Uint8Array | undefined>;
-  /** The bytes are the caller's again once this is settled. */
+  /** The bytes are the cache's own from now on. */
   put(key: string, bytes: Uint8Array): Promise<void>;
   delete(key: string): Promise<void>;
 }
@@ -19,7 +19,8 @@ export interface ChunkCache {
 export async function recall(cache: ChunkCache, leaf: Uint8Array, length: number): Promise<Uint8Array | undefined> {
   const key = toHex(leaf);
   try {
-    const found = await cache.get(key);
+    // A copy, here and in `remember`: whatever memory a cache gives or keeps, it can write to none that was verified.
+    const found = (await cache.get(key))?.slice();
     if (!found) return undefined;
     if (found.length === length && equalBytes(await leafHashAsync(found), leaf)) return found;
     await cache.delete(key);
@@ -32,7 +33,7 @@ export async function recall(cache: ChunkCache, leaf: Uint8Array, length: number
 /** Keeps a chunk that was verified against this leaf. */
 export async function remember(cache: ChunkCache, leaf: Uint8Array, chunk: Uint8Array): Promise<void> {
   try {
-    await cache.put(toHex(leaf), chunk);
+    await cache.put(toHex(leaf), chunk.slice());
   } catch {
     // It will be fetched again.
   }
