@@ -1,13 +1,14 @@
 /**
- * `npm run bench:build`: quantizing and sealing, beside what no build can be faster than: a copy of the checkpoint, SHA-256 of it (the input is
- * hashed for the provenance records, the output for the tree). The golden prompts, whose price is the
- * runtime's, are left out. GB are 10^9 bytes of the checkpoint; shortest of three runs. CPU is time of all threads, reading and writing included:
- * GB a CPU second is what one core gives.
+ * `npm run bench:build`: quantizing and sealing, beside what no build can be faster than: a copy of the checkpoint, SHA-256 of it, and bare
+ * threads that read it and hash as many bytes as a build does: its input for the provenance records, its output for the tree. The
+ * golden prompts, whose price is the runtime's, are left out. Runs take turns, and the shortest of three counts.
+ *
+ * GB are 10^9 bytes of the checkpoint, then of the same weights as F32: a BF16 checkpoint has twice as many in a byte. CPU is time of all
+ * threads, reading and writing included: GB a CPU second is what one core gives.
  *
  *     npm run bench:build -- [CHECKPOINT [THREADS]]     builds that one once, and says what memory it took
  */
-import { createHash } from "node:crypto";
-import { copyFile, mkdtemp, open, readdir, rm, stat } from "node:fs/promises";
+import { copyFile, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fakeGoldens } from "@s7l/fixtures";
@@ -15,6 +16,7 @@ import { toHex } from "@s7l/format";
 import { sealFile } from "@s7l/pack/file";
 import { type FloatType, freshCheckpoint, writeCheckpoint } from "@s7l/quantize";
 import { openQuantized } from "../src/threads.ts";
+import { hashBarely } from "./bare-hash.ts";
 
 /** 0.54 GB of F32. */
 const CONFIG = {
@@ -30,28 +32,26 @@ const CONFIG = {
   tie_word_embeddings: false,
 };
 
+const FLOAT_BYTES: Readonly<Record<FloatType, number>> = { F32: 4, F16: 2, BF16: 2 };
+
 interface Measured {
   readonly seconds: number;
   readonly cpuSeconds: number;
 }
 
-/** The shortest of some runs. */
-async function measure(task: () => Promise<unknown>, runs = 3): Promise<Measured> {
-  let best: Measured = { seconds: Number.POSITIVE_INFINITY, cpuSeconds: 0 };
-  for (let run = 0; run < runs; run++) {
-    const cpu = process.cpuUsage();
-    const start = performance.now();
-    await task();
-    const seconds = (performance.now() - start) / 1000;
-    const { user, system } = process.cpuUsage(cpu);
-    if (seconds < best.seconds) best = { seconds, cpuSeconds: (user + system) / 1e6 };
-  }
-  return best;
+async function measure(task: () => Promise<unknown>): Promise<Measured> {
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  await task();
+  const seconds = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  return { seconds, cpuSeconds: (user + system) / 1e6 };
 }
 
-function print(name: string, bytes: number, { seconds, cpuSeconds }: Measured): void {
+function print(name: string, bytes: number, weight: number, { seconds, cpuSeconds }: Measured): void {
   const rate = (time: number): string => (bytes / 1e9 / time).toFixed(2).padStart(6);
-  console.info(`${rate(seconds)} GB/s  ${rate(cpuSeconds)} GB a CPU second   ${name}`);
+  const asF32 = ((bytes * 4) / weight / 1e9 / seconds).toFixed(2).padStart(6);
+  console.info(`${rate(seconds)} GB/s ${asF32} as F32 ${rate(cpuSeconds)} a CPU second   ${name}`);
 }
 
 /** Seals a checkpoint; gives the root. */
@@ -76,52 +76,67 @@ async function shardsOf(folder: string): Promise<readonly { readonly path: strin
   );
 }
 
-async function hash(path: string): Promise<void> {
-  const file = await open(path);
-  const digest = createHash("sha256");
-  const block = new Uint8Array(1 << 20);
-  for (;;) {
-    const { bytesRead } = await file.read(block, 0, block.length);
-    if (bytesRead === 0) break;
-    digest.update(block.subarray(0, bytesRead));
-  }
-  digest.digest();
-  await file.close();
-}
+const ROUNDS = 3;
+const THREADS = [1, 2] as const;
 
 async function compare(folder: string, type: FloatType): Promise<void> {
   const source = join(folder, type);
-  await writeCheckpoint(
-    freshCheckpoint({ place: "config.json", values: CONFIG }, { seed: 1, type, sharding: { count: 4 } }),
-    source,
+  const checkpoint = freshCheckpoint(
+    { place: "config.json", values: CONFIG },
+    { seed: 1, type, sharding: { count: 4 } },
   );
+  await writeCheckpoint(checkpoint, source);
   const shards = await shardsOf(source);
+  const paths = shards.map(({ path }) => path);
   const bytes = shards.reduce((sum, { size }) => sum + size, 0);
   const out = join(folder, "model.s7l");
-  console.info(`\n${(bytes / 1e9).toFixed(2)} GB of ${type}`);
-  const each = (act: (path: string) => Promise<unknown>) => async () => {
-    for (const { path } of shards) await act(path);
-  };
-  print("cp", bytes, await measure(each((path) => copyFile(path, join(folder, "copy")))));
-  print("SHA-256 of node:crypto, reading included", bytes, await measure(each(hash)));
   const roots = new Set<string>();
-  for (const threads of [1, 2]) {
-    const measured = await measure(async () => {
+  const tasks = new Map<string, () => Promise<void>>([
+    [
+      "cp",
+      async () => {
+        for (const path of paths) await copyFile(path, join(folder, "copy"));
+      },
+    ],
+    ["SHA-256 of node:crypto, reading included", () => hashBarely(paths, 0, 1)],
+  ]);
+  for (const threads of THREADS) {
+    tasks.set(ceilingOf(threads), () => hashBarely(paths, checkpoint.elements, threads));
+    tasks.set(buildOn(threads), async () => {
       roots.add(await build(source, out, threads));
       await rm(out, { force: true });
     });
-    print(`quantize and seal, ${threads} ${threads === 1 ? "thread" : "threads"}`, bytes, measured);
+  }
+  const best = new Map<string, Measured>();
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [name, task] of tasks) {
+      const measured = await measure(task);
+      if (measured.seconds < (best.get(name)?.seconds ?? Number.POSITIVE_INFINITY)) best.set(name, measured);
+    }
+  }
+  console.info(`\n${(bytes / 1e9).toFixed(2)} GB of ${type}`);
+  for (const [name, measured] of best) print(name, bytes, FLOAT_BYTES[type], measured);
+  for (const threads of THREADS) {
+    const share = (best.get(ceilingOf(threads))?.seconds ?? 0) / (best.get(buildOn(threads))?.seconds ?? 1);
+    console.info(`${(100 * share).toFixed(0).padStart(5)} % of the ceiling on ${threadsOf(threads)}`);
   }
   if (roots.size !== 1) throw new Error(`one checkpoint, several roots: ${[...roots].join(", ")}`);
 }
+
+const threadsOf = (threads: number): string => `${threads} ${threads === 1 ? "thread" : "threads"}`;
+const ceilingOf = (threads: number): string => `ceiling: hashes of input and output, ${threadsOf(threads)}`;
+const buildOn = (threads: number): string => `quantize and seal, ${threadsOf(threads)}`;
 
 async function once(checkpoint: string, threads: number | undefined, folder: string): Promise<void> {
   const bytes = (await shardsOf(checkpoint)).reduce((sum, { size }) => sum + size, 0);
   let root = "";
   const measured = await measure(async () => {
     root = await build(checkpoint, join(folder, "model.s7l"), threads);
-  }, 1);
-  print(`quantize and seal ${(bytes / 1e9).toFixed(2)} GB in ${measured.seconds.toFixed(1)} s`, bytes, measured);
+  });
+  // Of what type its tensors are, they know themselves; artifacts hold a byte a weight.
+  const { size } = await stat(join(folder, "model.s7l"));
+  const name = `quantize and seal ${(bytes / 1e9).toFixed(2)} GB in ${measured.seconds.toFixed(1)} s`;
+  print(name, bytes, Math.round(bytes / size), measured);
   console.info(`peak memory ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB, root ${root}`);
 }
 
