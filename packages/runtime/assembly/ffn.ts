@@ -4,9 +4,10 @@
  * Ffn record: { activation, gated, alphaSignificand, alphaExponent, limitSignificand, limitExponent, width }.
  */
 import { addRow, multiplyRow, quantiseRow, quantiseShift, sumExponent } from "./block";
-import { sigmoidLanes } from "./elementary-lanes";
+import { sigmoidRow } from "./elementary-lanes";
 import { bits32, shiftSaturating } from "./integer";
 import { field, head, row, rowBits } from "./memory";
+import { workspace } from "./product";
 import { halfOf, keepOf, leftOf, mulShift4, orLanes, orRow, rightOf, roundOf, shift4, shiftRow } from "./vector";
 
 const SILU: i32 = 0;
@@ -65,7 +66,7 @@ export function activate(
         exponent = 2 * exponent + 26;
       }
     } else {
-      bits = bits32(<u32>sigmoidRow(x, n, exponent + 16, kind));
+      bits = bits32(<u32>gateRow(x, n, exponent + 16, kind));
     }
     if (u != 0) {
       const product = multiplyRow(x, x, bits, u, upBits, n);
@@ -123,39 +124,34 @@ function topOf(k: i32): v128 {
 }
 
 /** x = round(x · sigmoid(argument(x)) / 2^15); the argument is x moved by k to Q16, then through GELU's polynomial. */
-function sigmoidRow(x: usize, n: i32, k: i32, kind: i32): i32 {
+function gateRow(x: usize, n: i32, k: i32, kind: i32): i32 {
   const top = topOf(k);
   const left = k > 30 ? 0 : leftOf(k);
   const right = rightOf(k);
   const round = roundOf(k);
   const keep = keepOf(k);
-  const half15 = halfOf(15);
+  const bytes = <usize>n << 2;
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const a = saturate4(v128.load(x + i), top, left, right, round, keep);
+    v128.store(workspace + i, kind == SILU ? a : geluLanes(a, kind));
+  }
+  return weighRow(x, n);
+}
+
+/** What the sigmoid of GELU is taken of, for x in Q16. */
+@inline
+function geluLanes(x: v128, kind: i32): v128 {
   const half16 = halfOf(16);
-  const half24 = halfOf(24);
   const bound = i32x4.splat((kind == GELU_ERF ? 5 : 16) << 16);
-  let or = i32x4.splat(0);
-  const end = x + (<usize>n << 2);
-  do {
-    const v = v128.load(x);
-    let a = saturate4(v, top, left, right, round, keep);
-    if (kind != SILU) {
-      a = i32x4.max_s(i32x4.min_s(a, bound), i32x4.neg(bound));
-      const square = mulShift4(a, a, half16, 16);
-      let p: v128;
-      if (kind == GELU_TANH) p = i32x4.splat(1197135);
-      else {
-        p = i32x4.add(i32x4.splat(-6507), mulShift4(i32x4.splat(-462), square, half16, 16));
-        p = i32x4.add(i32x4.splat(1226268), mulShift4(p, square, half16, 16));
-      }
-      p = i32x4.add(kind == GELU_TANH ? i32x4.splat(26772563) : i32x4.splat(26770419), mulShift4(p, square, half16, 16));
-      a = mulShift4(p, a, half24, 24);
-    }
-    const y = mulShift4(v, sigmoidLanes(a), half15, 15);
-    v128.store(x, y);
-    or = v128.or(or, i32x4.abs(y));
-    x += 16;
-  } while (x < end);
-  return orLanes(or);
+  const a = i32x4.max_s(i32x4.min_s(x, bound), i32x4.neg(bound));
+  const square = mulShift4(a, a, half16, 16);
+  let p = i32x4.splat(1197135);
+  if (kind == GELU_ERF) {
+    p = i32x4.add(i32x4.splat(-6507), mulShift4(i32x4.splat(-462), square, half16, 16));
+    p = i32x4.add(i32x4.splat(1226268), mulShift4(p, square, half16, 16));
+  }
+  p = i32x4.add(i32x4.splat(kind == GELU_TANH ? 26772563 : 26770419), mulShift4(p, square, half16, 16));
+  return mulShift4(p, a, halfOf(24), 24);
 }
 
 /** x = round(x · sigmoid(alpha x) / 2^15): the argument is round(x · significand / 2^24) moved by k. */
@@ -166,12 +162,24 @@ function swishRow(x: usize, n: i32, significand: i32, k: i32): i32 {
   const round = roundOf(k);
   const keep = keepOf(k);
   const alpha = i32x4.splat(significand);
-  const half15 = halfOf(15);
   const half24 = halfOf(24);
   for (let i: usize = 0; i < <usize>n << 2; i += 16) {
-    const v = v128.load(x + i);
-    const a = saturate4(mulShift4(v, alpha, half24, 24), top, left, right, round, keep);
-    v128.store(x + i, mulShift4(v, sigmoidLanes(a), half15, 15));
+    const v = mulShift4(v128.load(x + i), alpha, half24, 24);
+    v128.store(workspace + i, saturate4(v, top, left, right, round, keep));
   }
-  return orRow(x, n);
+  return weighRow(x, n);
+}
+
+/** x = round(x · sigmoid / 2^15) for the arguments in the workspace, which holds two rows; gives the or. */
+function weighRow(x: usize, n: i32): i32 {
+  const bytes = <usize>n << 2;
+  sigmoidRow(workspace, n, workspace + bytes);
+  const half = halfOf(15);
+  let or = i32x4.splat(0);
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const y = mulShift4(v128.load(x + i), v128.load(workspace + i), half, 15);
+    v128.store(x + i, y);
+    or = v128.or(or, i32x4.abs(y));
+  }
+  return orLanes(or);
 }

@@ -18,8 +18,8 @@ export let workspace: usize = 0;
  * end, as other threads write to the same cache line.
  */
 let ors: usize = 0;
-/** Bytes of these, for 128 tokens: workspaceBytes of engine/kernels.ts. */
-const ORS: usize = 512;
+/** Bytes of these, for 256 tokens: workspaceBytes of engine/kernels.ts. */
+const ORS: usize = 1024;
 
 /** Tells where: ORS, then 2 bytes a column of the widest matrix for each token of a chunk, and for no fewer than four. */
 export function setWorkspace(at: usize): void {

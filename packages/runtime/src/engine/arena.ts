@@ -8,10 +8,10 @@ const HEAD = 64;
 /** Positions whose logits are computed at once. */
 export const LOGIT_ROWS = 8;
 /** Tokens of a chunk: a multiple of 4. More reuse weights from the cache more often; activations must stay in it too. */
-const MAX_TOKENS = 128;
+const MAX_TOKENS = 256;
 const MIN_TOKENS = 16;
-/** Bytes that the widest activations of a chunk may take: most of a core's second-level cache. */
-const ACTIVATION_BYTES = 800_000;
+/** Bytes that the widest activations of a chunk may take: about a core's second-level cache. */
+const ACTIVATION_BYTES = 1_600_000;
 
 export interface Arena {
   readonly tokens: number;

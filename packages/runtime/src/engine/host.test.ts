@@ -3,8 +3,9 @@ import { randomModel } from "../../test/random-model.ts";
 import { hasExactDot } from "../../test/relaxed-dot.ts";
 import { Heap } from "./heap.ts";
 import { BASE, bestEngine, compileKernels, hasExactRelaxed, hasSimd } from "./host.ts";
-import { instantiateKernels } from "./kernels.ts";
+import { decodeModule, instantiateKernels } from "./kernels.ts";
 import { agree } from "./self-test.ts";
+import { engineRelaxedWasm, engineWasm } from "./wasm-bytes.generated.ts";
 import { createWasmEngine } from "./wasm-engine.ts";
 
 describe("the host", () => {
@@ -28,6 +29,23 @@ describe("the host", () => {
   test.skipIf(hasExactDot)("is refused the relaxed engine that it does not have, in one sentence", async () => {
     await expect(relaxed()).rejects.toMatchObject({ code: "engine" });
   });
+});
+
+test("kernels write nothing but the same few constants when they come to a memory", async () => {
+  const constants = await Promise.all(
+    [engineWasm, engineRelaxedWasm]
+      .filter((base64) => WebAssembly.validate(decodeModule(base64)))
+      .map(async (base64) => {
+        const { memory } = new Heap(BASE, false);
+        const bytes = new Uint8Array(memory.buffer);
+        bytes.fill(0x55, BASE);
+        await instantiateKernels(await WebAssembly.compile(decodeModule(base64)), memory);
+        expect(bytes.subarray(BASE).every((byte) => byte === 0x55)).toBe(true);
+        return bytes.slice(0, BASE);
+      }),
+  );
+  expect(constants[0]?.some((byte) => byte !== 0)).toBe(true);
+  for (const other of constants) expect(other).toEqual(constants[0]);
 });
 
 describe("the self-test", () => {

@@ -7,8 +7,8 @@ import { agree, race } from "./self-test.ts";
 import { withSharedMemory } from "./shared-memory.ts";
 import { engineRelaxedWasm, engineWasm } from "./wasm-bytes.generated.ts";
 
-/** Bytes at the start of memory that a compiled module may use itself. */
-export const BASE = 1024;
+/** Bytes at the start of memory that a compiled module may use itself: its constants, the same in each module. */
+export const BASE = 2048;
 
 /** Whether this host runs the `simd` engine. */
 export function hasSimd(): boolean {

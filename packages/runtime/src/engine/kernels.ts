@@ -118,12 +118,12 @@ export interface Kernels {
 /** Columns that assembly/linear-seven.ts combines at once, at most. */
 const SEVEN_COLUMNS = 1024;
 
-/** Bytes of a workspace (setWorkspace) for so many tokens a chunk, 128 at most, of matrices so wide, a multiple of 16. */
+/** Bytes of a workspace (setWorkspace) for so many tokens a chunk, 256 at most, of matrices so wide, a multiple of 16. */
 export function workspaceBytes(tokens: number, columns: number): number {
   const eight = Math.ceil(tokens / 8) * 8;
   const widened = 2 * Math.max(4, tokens) * columns;
   const combined = 32 * eight + 7 * 128 + (7 * 8 + 3.5 * eight) * Math.min(columns, SEVEN_COLUMNS);
-  return 512 + Math.max(widened, combined);
+  return 1024 + Math.max(widened, combined);
 }
 
 const NAMES: readonly (keyof Kernels)[] = [

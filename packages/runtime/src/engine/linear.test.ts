@@ -111,6 +111,7 @@ describeEngines("kernels give the products of the definition", (engine) => {
     [37, 400, 19, 16],
     [51, 1100, 29, 32],
     [16, 2048, 24, 0],
+    [18, 384, 250, 16],
   ])("%i rows of %i columns, %i tokens, shared at row %i", async (rows, columns, tokens, split) => {
     const { actual, expected, guard } = await both(engine, rows, columns, tokens, split);
     expect(actual).toEqual(expected);
