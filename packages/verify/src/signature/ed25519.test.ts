@@ -59,6 +59,12 @@ describe("an Ed25519 signature", () => {
     expect(ours(fromHex(key), fromHex(message), fromHex(signature))).toBe("accepted");
   });
 
+  test("is 64 bytes, though a zero more would be the same number S", () => {
+    expect(ours(key, message, signature)).toBe("accepted");
+    for (const other of [concatBytes(signature, Uint8Array.of(0)), signature.subarray(0, 63)])
+      expect(ours(key, message, other)).toBe("refused");
+  });
+
   test("of node is accepted, and refused with any bit flipped", () => {
     const pair = generateKeyPairSync("ed25519");
     const point = new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" })).slice(12);

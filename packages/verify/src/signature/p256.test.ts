@@ -1,4 +1,5 @@
 import { createPublicKey, generateKeyPairSync, sign, verify } from "node:crypto";
+import { p256 } from "@noble/curves/nist.js";
 import { concatBytes } from "@s7l/format";
 import { describe, expect, test } from "vitest";
 import { fromHex, hasSuites, wycheproof } from "../../test/shared-suites.ts";
@@ -22,6 +23,24 @@ describe("a P-256 signature", () => {
     for (const length of [0, 1, made.length - 1])
       expect(verifyP256(point, message, made.subarray(0, length))).toBe(false);
     expect(verifyP256(point, message, new Uint8Array([...made, 0]))).toBe(false);
+  });
+
+  test("is accepted with either of its two S, as stock tools write both", () => {
+    const { publicKey, secretKey } = p256.keygen();
+    const made = p256.Signature.fromBytes(p256.sign(message, secretKey));
+    const high = new p256.Signature(made.r, p256.Point.Fn.ORDER - made.s);
+    expect([made.hasHighS(), high.hasHighS()]).toContain(true);
+    const point = p256.Point.fromBytes(publicKey).toBytes(false);
+    for (const signature of [made, high]) expect(verifyP256(point, message, signature.toBytes("der"))).toBe(true);
+  });
+
+  test("is by a key in one form: a point in its compressed form, in a hybrid one or with a byte more is none", () => {
+    const point = p256.Point.fromBytes(p256.keygen().publicKey);
+    const plain = point.toBytes(false);
+    expect(() => assertP256Key(plain)).not.toThrow();
+    const hybrid = Uint8Array.of(6 + ((plain.at(-1) ?? 0) % 2), ...plain.subarray(1));
+    for (const other of [point.toBytes(true), hybrid, Uint8Array.of(...plain, 0)])
+      expect(() => assertP256Key(other)).toThrow(/is not an uncompressed point/);
   });
 
   test("is not accepted under a key that is no point of the curve", () => {

@@ -24,6 +24,12 @@ describe("PEM", () => {
     expect(readPem(text)).toEqual({ label: "KEY", der: new Uint8Array(3) });
   });
 
+  test("is read up to 16 KiB, and no further", () => {
+    const text = block("AAAA");
+    expect(readPem(text.padEnd(1 << 14, "\n"))).toEqual(readPem(text));
+    expect(() => readPem(text.padEnd((1 << 14) + 1, "\n"))).toThrow(refused);
+  });
+
   test.each([
     ["two blocks", block("AAAA") + block("AAAA")],
     ["a line before it", `key:\n${block("AAAA")}`],
@@ -34,6 +40,7 @@ describe("PEM", () => {
     ["an empty body", block("")],
     ["headers", block("Proc-Type: 4,ENCRYPTED\n\nAAAA")],
     ["spaces in its body", block("AA AA")],
+    ["a carriage return within a line", block("AA\rAA")],
     ["a label in small letters", block("AAAA", "key")],
     ["no label", block("AAAA", "")],
     ["a label of 41 letters", block("AAAA", "K".repeat(41))],
