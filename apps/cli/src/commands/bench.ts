@@ -32,7 +32,7 @@ export const bench = defineVerb({
       for (let i = 0; i <= runs; i++) {
         const rate = await measure(model, prompt, generate, signal);
         if (i > 0) rates.push(rate);
-        progress.show("bench", i + 1, runs + 1, "runs");
+        progress.show("bench", (i + 1) * (prompt + generate), (runs + 1) * (prompt + generate), "tokens");
       }
       const { engine, threads, artifact } = model;
       return { prompt, generate, rates, engine, threads, bytes: bytesPerToken(artifact.fold) };
