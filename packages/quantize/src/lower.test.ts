@@ -286,6 +286,6 @@ test.each<readonly [string, JsonObject, string, RegExp]>([
 test("a trigger that a routing table lists twice is sealed once, in its first place", () => {
   const domain = { name: "x", expert: 0, triggers: ["b", "a", "b", "a"] };
   const router = { domains: [domain, { name: "y", expert: 1, triggers: [] }], fallback: "y", windowBytes: 64 };
-  const { lexical } = lowerConfig({ ...CONFIGS.s7_llm_moe, router });
+  const { lexical } = lowerConfig({ place: "config.json", values: { ...CONFIGS.s7_llm_moe, router } });
   expect(lexical?.domains.map(({ triggers }) => triggers)).toEqual([["b", "a"]]);
 });
