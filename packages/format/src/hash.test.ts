@@ -26,6 +26,17 @@ describe("sha256", () => {
     );
   });
 
+  test("is the same where node:crypto hashes by objects alone, as in hosts that are almost Node", async () => {
+    vi.resetModules();
+    vi.stubGlobal("process", { ...process, getBuiltinModule: () => ({ createHash }) });
+    const almost: typeof import("./hash.ts") = await import("./hash.ts");
+    for (const length of [0, 1, 65, 4095, 4096, 4097]) {
+      const bytes = new Uint8Array(length).fill(length);
+      expect(toHex(almost.sha256(bytes, bytes))).toBe(reference(concatBytes(bytes, bytes)));
+      expect(toHex(sha256(bytes))).toBe(reference(bytes));
+    }
+  });
+
   test("is the same by node:crypto, WebCrypto and noble", async () => {
     const [web, noble] = [await withoutNode({}), await withoutNode({ crypto: undefined })];
     await fc.assert(

@@ -95,6 +95,7 @@ export {
   merkleRoot,
   rootFromProof,
   splitLeaves,
+  startLeafHash,
 } from "./merkle.ts";
 export {
   bytes,
@@ -140,6 +141,7 @@ export { type SpanLayout, spanLayout } from "./span.ts";
 export { type SpanSeal, startSpanSeal } from "./span-seal.ts";
 export { provenanceListSchema, type TensorRecord, tensorIndexSchema, tensorRecordSchema } from "./tensor-index.ts";
 export { startThread, type Thread, type ThreadPort, threadPort } from "./thread.ts";
+export { takeTurn } from "./turn.ts";
 export { parseVocabularyMap } from "./vocabulary-map.ts";
 export {
   isAscending,

@@ -12,6 +12,7 @@ import {
   merkleRoot,
   rootFromProof,
   splitLeaves,
+  startLeafHash,
 } from "./merkle.ts";
 
 const fromHex = (hex: string): Uint8Array =>
@@ -172,5 +173,12 @@ describe("leaves", () => {
   test("are the same when hashed asynchronously", async () => {
     const chunk = new Uint8Array(70_000).fill(1);
     expect(await leafHashAsync(chunk)).toEqual(leafHash(chunk));
+  });
+
+  test("are the same of a chunk that comes in pieces", () => {
+    const chunk = Uint8Array.from({ length: 1000 }, (_, i) => i);
+    const running = startLeafHash();
+    for (let at = 0; at < chunk.length; at += 300) running.update(chunk.subarray(at, at + 300));
+    expect(running.digest()).toEqual(leafHash(chunk));
   });
 });

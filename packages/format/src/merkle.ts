@@ -3,7 +3,7 @@
  * two below the number of leaves. Nothing is duplicated (CVE-2012-2459) and an empty tree does not occur.
  */
 import { FormatError } from "./errors.ts";
-import { concatBytes, HASH_SIZE, sha256, sha256Async } from "./hash.ts";
+import { concatBytes, createSha256, HASH_SIZE, type Sha256, sha256, sha256Async } from "./hash.ts";
 
 /** What each kind of hash begins with, so that none can be offered as another. 00 and 01 are RFC 6962's. */
 export const DOMAIN = {
@@ -19,6 +19,13 @@ export const DOMAIN = {
 /** The leaf of one chunk of a tensor. */
 export function leafHash(chunk: Uint8Array): Uint8Array {
   return sha256(DOMAIN.leaf, chunk);
+}
+
+/** The same of a chunk that comes in pieces. */
+export function startLeafHash(): Sha256 {
+  const hash = createSha256();
+  hash.update(DOMAIN.leaf);
+  return hash;
 }
 
 /** The leaf of one chunk, by WebCrypto where that is faster. */

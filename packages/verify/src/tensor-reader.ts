@@ -4,16 +4,18 @@
  */
 import {
   type ByteSource,
+  type ContentScan,
   equalBytes,
   HASH_SIZE,
   hashesElsewhere,
-  leafHash,
   leafHashAsync,
   merkleRoot,
   type PlacedTensor,
   scanContent,
   splitLeaves,
+  startLeafHash,
   type TensorRecord,
+  takeTurn,
 } from "@s7l/format";
 import { ahead } from "./ahead.ts";
 import { type ChunkCache, recall, remember } from "./cache/chunk-cache.ts";
@@ -21,8 +23,11 @@ import { type ChunkBuffers, chunkBuffers } from "./chunk-buffers.ts";
 import { refuse, VerifyError } from "./errors.ts";
 import { attribute } from "./ledger.ts";
 
-/** Chunks under way at a time, by default: one being checked, the others on their way. */
+/** Chunks under way at a time: one being checked, the others on their way. */
 const AHEAD = 3;
+
+/** Bytes that are hashed and then scanned at a time: the scan finds them in the core's own cache, which a chunk overruns. */
+const PIECE = 1 << 16;
 
 /** What the reader needs of the verified front. */
 export interface TensorPlace {
@@ -38,8 +43,6 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
   /** At least as long as the tensor's longest chunk; by default it has its own. */
   readonly buffers?: ChunkBuffers;
-  /** Chunks under way at a time: 1 where reading is the calling thread's own work. */
-  readonly ahead?: number;
   /** A check without a target asks the cache too; by default it wants to know about the source's own bytes. */
   readonly fromCache?: boolean | undefined;
   /** Called for each chunk that was verified, in order: the index of its leaf, and its bytes, which are lent only for the call. */
@@ -97,64 +100,103 @@ async function readChunks(
   tensor: PlacedTensor,
   record: TensorRecord,
   target: Uint8Array | undefined,
-  { signal, buffers, fromCache, ahead: width = AHEAD, onChunk }: ReadOptions,
+  { signal, buffers, fromCache, onChunk }: ReadOptions,
 ): Promise<void> {
   const { source, dataOffset, chunkSize, cache } = place;
   const leaves = await leavesOf(place, tensor, record);
   const scan = scanContent(tensor);
   const pool = buffers ?? chunkBuffers(Math.min(chunkSize, tensor.length));
-  const spare = target || !source.readInto ? 0 : Math.min(width, leaves.length);
-  const spares = Array.from({ length: spare }, pool.take);
+  const spares = new Map<number, Uint8Array>();
+  /** Whether chunks are read as they are checked, none ahead: as long as the source has them at hand. */
+  let near = source.readNow !== undefined && !hashesElsewhere(chunkSize);
 
-  const lengthOf = (index: number): number => Math.min(chunkSize, tensor.length - index * chunkSize);
-  const fetch = async (index: number): Promise<Uint8Array> => {
-    const from = index * chunkSize;
-    const length = lengthOf(index);
-    const into = target?.subarray(from, from + length) ?? spares[index % width]?.subarray(0, length);
-    if (into && source.readInto) {
-      await source.readInto(dataOffset + tensor.offset + from, into);
-      return into;
-    }
-    const bytes = await source.read(dataOffset + tensor.offset + from, length);
-    if (!into) return bytes;
-    into.set(bytes);
-    return into;
+  const startOf = (index: number): number => index * chunkSize;
+  const lengthOf = (index: number): number => Math.min(chunkSize, tensor.length - startOf(index));
+  /** Where a chunk goes if the source can fill memory: those that are under way at a time have places of their own. */
+  const roomFor = (index: number): Uint8Array | undefined => {
+    if (target) return target.subarray(startOf(index), startOf(index) + lengthOf(index));
+    if (!source.readInto) return undefined;
+    const slot = near ? 0 : index % AHEAD;
+    const spare = spares.get(slot) ?? pool.take();
+    spares.set(slot, spare);
+    return spare.subarray(0, lengthOf(index));
   };
-  const chunks = ahead(leaves.entries(), width, async ([index, leaf]) => {
+  const fetch = async (index: number): Promise<Uint8Array> => {
+    const at = dataOffset + tensor.offset + startOf(index);
+    const room = roomFor(index);
+    if (near && room) {
+      if (source.readNow?.(at, room)) return room;
+      near = false;
+      return fetch(index);
+    }
+    if (room && source.readInto) {
+      await source.readInto(at, room);
+      return room;
+    }
+    const bytes = await source.read(at, lengthOf(index));
+    // What is hashed elsewhere is read again afterwards, when the source may have written to its memory.
+    if (!room) return hashesElsewhere(bytes.length) ? bytes.slice() : bytes;
+    room.set(bytes);
+    return room;
+  };
+  const chunks = ahead(leaves.entries(), AHEAD, async ([index, leaf]) => {
     const kept = cache && (target || fromCache) && (await recall(cache, leaf, lengthOf(index)));
     if (kept) {
-      target?.set(kept, index * chunkSize);
+      target?.set(kept, startOf(index));
       return { index, leaf, chunk: kept, isKept: true, hash: leaf };
     }
+    if (near) return { index, leaf, isKept: false };
     const chunk = await fetch(index);
     const hash = hashesElsewhere(chunk.length) ? await leafHashAsync(chunk) : undefined;
     return { index, leaf, chunk, isKept: false, hash };
   });
 
   try {
-    for await (const { index, leaf, chunk, isKept, hash } of chunks) {
-      signal?.throwIfAborted();
-      // This thread hashes a chunk just before it scans it: then the second pass finds it in the processor's cache.
-      if (!equalBytes(hash ?? leafHash(chunk), leaf)) {
+    for await (const { index, leaf, chunk: fetched, isKept, hash } of chunks) {
+      await takeTurn(signal);
+      const chunk = fetched ?? (await fetch(index));
+      const { isSealed, fault } = checkChunk(chunk, leaf, hash, scan);
+      if (!isSealed) {
         refuse("chunk", `chunk ${index} of tensor "${tensor.name}" does not match its leaf`, `${tensor.name}#${index}`);
       }
-      if (cache && !isKept) await remember(cache, leaf, chunk);
-      contentOf(() => scan.update(chunk));
+      if (fault) throw fault.error;
+      // Nothing is waited for between a chunk's hash and its last use: a source without readInto lends memory that is its own.
       onChunk(tensor.firstLeaf + index, chunk);
+      if (cache && !isKept) await remember(cache, leaf, chunk);
     }
-    contentOf(() => scan.finish());
+    const fault = faultOf(() => scan.finish());
+    if (fault) throw fault.error;
   } finally {
     // Nothing is under way any more: `ahead` waits for that.
-    spares.forEach(pool.give);
+    for (const spare of spares.values()) pool.give(spare);
   }
 }
 
+/** What a chunk is found to be. A fault of its content counts only where the chunk is the sealed one. */
+interface Finding {
+  readonly isSealed: boolean;
+  readonly fault: { readonly error: unknown } | undefined;
+}
+
+/** Holds a chunk to its leaf and, on the same way through its bytes, to the rules of content; `hash` where others hashed it. */
+function checkChunk(chunk: Uint8Array, leaf: Uint8Array, hash: Uint8Array | undefined, scan: ContentScan): Finding {
+  const running = hash ? undefined : startLeafHash();
+  let fault: Finding["fault"];
+  for (let at = 0; at < chunk.length; at += PIECE) {
+    const piece = chunk.subarray(at, at + PIECE);
+    running?.update(piece);
+    fault ??= faultOf(() => scan.update(piece));
+  }
+  return { isSealed: equalBytes(hash ?? running?.digest() ?? new Uint8Array(0), leaf), fault };
+}
+
 /** What is wrong inside a chunk that the tree holds is a matter of the encoding, V0. */
-function contentOf(check: () => void): void {
+function faultOf(check: () => void): Finding["fault"] {
   try {
     check();
+    return undefined;
   } catch (error) {
     const attributed = attribute("V0", error);
-    throw attributed instanceof VerifyError ? attributed : error;
+    return { error: attributed instanceof VerifyError ? attributed : error };
   }
 }

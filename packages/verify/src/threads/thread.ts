@@ -1,5 +1,5 @@
 /**
- * A thread as something to ask. It answers one question at a time with yes or no, and no is also what it says when it cannot
+ * A thread as something to ask. It answers questions in their order with yes or no, and no is also what it says when it cannot
  * start, fails or is ended.
  */
 import { startThread } from "@s7l/format";
@@ -14,24 +14,19 @@ export interface CheckingThread {
 
 /** Starts a thread, or gives undefined where the host has none or refuses one. */
 export function startChecking(): CheckingThread | undefined {
-  let settle: ((holds: boolean) => void) | undefined;
+  const waiting: ((holds: boolean) => void)[] = [];
   let ended = false;
-  const answer = (holds: boolean): void => {
-    const waiting = settle;
-    settle = undefined;
-    waiting?.(holds);
-  };
   const onEnd = (): void => {
     ended = true;
-    answer(false);
+    for (const settle of waiting.splice(0)) settle(false);
   };
   try {
-    const thread = startThread<unknown>(script, (said) => answer(said === true), onEnd);
+    const thread = startThread<unknown>(script, (said) => waiting.shift()?.(said === true), onEnd);
     return {
       ask: (question) =>
         new Promise((resolve) => {
           if (ended) return resolve(false);
-          settle = resolve;
+          waiting.push(resolve);
           thread.send(question);
         }),
       end: () => {

@@ -11,6 +11,9 @@ export interface ThreadOptions extends VerifyOptions {
   readonly threads: number;
 }
 
+/** Questions that a thread has at a time, so that it does not wait for the next one. */
+const ASKED = 2;
+
 /** More than this no machine has cores for. */
 const MOST_THREADS = 1024;
 
@@ -40,7 +43,6 @@ export async function verifyOnThreads(
     /** Where the first tensor stands that was found wanting; nothing after it matters any more. */
     let first = tensors.length;
     const drain = async (thread: CheckingThread): Promise<void> => {
-      if (!(await thread.ask({ shared, place }))) return;
       for (let next = queue.pop(); next && !signal?.aborted; next = queue.pop()) {
         const { index, tensor, record } = next;
         if (index > first) continue;
@@ -48,7 +50,11 @@ export async function verifyOnThreads(
         else first = Math.min(first, index);
       }
     };
-    await Promise.all(helpers.map(drain));
+    await Promise.all(
+      helpers.map(async (thread) => {
+        if (await thread.ask({ shared, place })) await Promise.all(Array.from({ length: ASKED }, () => drain(thread)));
+      }),
+    );
   };
   try {
     return await verifyWith(source, options, helper);

@@ -24,11 +24,7 @@ async function answer(question: Question): Promise<boolean> {
     }
     if (!opened) return false;
     const { place, buffers } = opened;
-    await readTensor(place, question.tensor, question.record, undefined, {
-      buffers,
-      ahead: 1,
-      onChunk: () => undefined,
-    });
+    await readTensor(place, question.tensor, question.record, undefined, { buffers, onChunk: () => undefined });
     return true;
   } catch {
     return false;
@@ -36,6 +32,8 @@ async function answer(question: Question): Promise<boolean> {
 }
 
 const port = threadPort<Question>();
+/** Questions are answered in their order, however many have come. */
+let answered: Promise<void> = Promise.resolve();
 port.onmessage = ({ data }) => {
-  answer(data).then((holds) => port.postMessage(holds));
+  answered = answered.then(async () => port.postMessage(await answer(data)));
 };
