@@ -314,6 +314,14 @@ describe("decodeCanonical", () => {
 });
 
 describe("compareBytewise", () => {
+  test("orders by code points at the edges of what UTF-16 orders otherwise", () => {
+    const points = [0xd7ff, 0xe000, 0xfffd, 0xffff, 0x1_0000, 0x1_03ff, 0x1_0400, 0xf_ffff, 0x10_0000, 0x10_ffff];
+    const texts = points.map((point) => String.fromCodePoint(point));
+    for (const [i, a] of texts.entries())
+      for (const [k, b] of texts.entries()) expect(Math.sign(compareBytewise(a, b))).toBe(Math.sign(i - k));
+    expect(compareBytewise("a", "aa")).toBeLessThan(0);
+  });
+
   test("orders as the bytes of UTF-8 do", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (a, b) => {

@@ -152,3 +152,44 @@ test("memory is held to its limit, the longest unused going first", async () => 
   expect(await cache.get("e")).toBeUndefined();
   expect(await cache.get("d")).toBeDefined();
 });
+
+describe("a cache that", () => {
+  const copies = async () => {
+    const kept = new Map<string, Uint8Array>();
+    const span = await (await openVerified(memorySource(artifact))).read(NAME);
+    for (const [from, end] of [
+      [0, 65_536],
+      [65_536, span.length],
+    ] as const)
+      kept.set(toHex(leafHash(span.subarray(from, end))), span.slice(from, end));
+    return { kept, span };
+  };
+
+  test.each(Array.from({ length: 12 }, (_, turns) => turns))(
+    "hands out memory of its own and writes to it %i turns later gives nothing that was not verified",
+    async (turns) => {
+      const { kept, span } = await copies();
+      const cache: ChunkCache = {
+        get: async (key) => {
+          const live = kept.get(key)?.slice();
+          const spoil = async () => {
+            for (let i = 0; i < turns; i++) await undefined;
+            live?.fill(0);
+          };
+          void spoil();
+          return live;
+        },
+        put: async () => undefined,
+        delete: async () => undefined,
+      };
+      expect(equalBytes(await (await openVerified(memorySource(artifact), { cache })).read(NAME), span)).toBe(true);
+    },
+  );
+
+  test("writes to what it is given to keep does not reach the reader's memory", async () => {
+    const { span } = await copies();
+    const put = async (_: string, bytes: Uint8Array) => void bytes.fill(0);
+    const cache: ChunkCache = { get: async () => undefined, put, delete: async () => undefined };
+    expect(equalBytes(await (await openVerified(memorySource(artifact), { cache })).read(NAME), span)).toBe(true);
+  });
+});
