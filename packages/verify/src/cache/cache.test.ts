@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ByteSource, equalBytes, leafHash, memorySource, toHex } from "@s7l/format";
+import { type ByteSource, equalBytes, leafHash, memorySource, sha256, toHex } from "@s7l/format";
 import { openFolderCache } from "@s7l/format/file";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sealWide } from "../../test/seal-wide.ts";
@@ -191,5 +191,20 @@ describe("a cache that", () => {
     const put = async (_: string, bytes: Uint8Array) => void bytes.fill(0);
     const cache: ChunkCache = { get: async () => undefined, put, delete: async () => undefined };
     expect(equalBytes(await (await openVerified(memorySource(artifact), { cache })).read(NAME), span)).toBe(true);
+  });
+
+  test("lets the source's memory be changed meanwhile lends no digest to what it was changed to", async () => {
+    const live = artifact.slice();
+    const { kept } = await copies();
+    const put = async (key: string) => {
+      // Each chunk of the tensor as it is kept: hashed already, on its way into the digest.
+      const chunk = kept.get(key);
+      const at = chunk ? Buffer.from(live).indexOf(chunk) : -1;
+      if (at >= 0) live[at] = (live[at] ?? 0) ^ 1;
+    };
+    const cache: ChunkCache = { get: async () => undefined, put, delete: async () => undefined };
+    const digest = await (await openVerified(memorySource(live), { cache })).digest();
+    expect(equalBytes(live, artifact)).toBe(false);
+    expect(toHex(digest)).toBe(toHex(sha256(artifact)));
   });
 });
