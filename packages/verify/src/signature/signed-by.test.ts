@@ -628,19 +628,15 @@ describe.skipIf(!hasMinisign)("beside the stock minisign", () => {
   test.for([
     ["their plain key", undefined],
     ["their encrypted key, at the tool's own cost", "hunter2"],
-  ] as const)(
-    "%s is read here, and signs",
-    async ([, password], { skip }) => {
-      if (password && !process.env.S7L_WHOLE) skip("npm run test:interop");
-      const args = ["-G", "-f", ...(password ? [] : ["-W"]), "-p", path("their.pub"), "-s", path("their.key")];
-      expect(runTool(MINISIGN, args, `${password}\n${password}\n`)).toMatchObject({ code: 0 });
-      const key = await readPrivateKey(await readFile(path("their.key"), "utf8"), password);
-      expect(readPublicKey(await readFile(path("their.pub"), "utf8"))).toEqual(key.public);
-      await writeFile(path("y.minisig"), await sign({ ...sealed, name: "" }, { key, comment: "from s7l" }));
-      expect(
-        runTool(MINISIGN, ["-V", "-p", path("their.pub"), "-m", path("root"), "-x", path("y.minisig")]),
-      ).toMatchObject({ code: 0, said: expect.stringContaining("from s7l") });
-    },
-    120_000,
-  );
+  ] as const)("%s is read here, and signs", { timeout: 120_000 }, async ([, password], { skip }) => {
+    if (password && !process.env.S7L_WHOLE) skip("npm run test:interop");
+    const args = ["-G", "-f", ...(password ? [] : ["-W"]), "-p", path("their.pub"), "-s", path("their.key")];
+    expect(runTool(MINISIGN, args, `${password}\n${password}\n`)).toMatchObject({ code: 0 });
+    const key = await readPrivateKey(await readFile(path("their.key"), "utf8"), password);
+    expect(readPublicKey(await readFile(path("their.pub"), "utf8"))).toEqual(key.public);
+    await writeFile(path("y.minisig"), await sign({ ...sealed, name: "" }, { key, comment: "from s7l" }));
+    expect(
+      runTool(MINISIGN, ["-V", "-p", path("their.pub"), "-m", path("root"), "-x", path("y.minisig")]),
+    ).toMatchObject({ code: 0, said: expect.stringContaining("from s7l") });
+  });
 });
