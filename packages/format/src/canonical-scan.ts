@@ -1,9 +1,10 @@
 /**
- * One strict pass over MessagePack, before anything is decoded: shortest forms only, keys strictly ascending by bytes,
+ * One strict pass over MessagePack, which gives the value as it goes: shortest forms only, keys strictly ascending by bytes,
  * valid UTF-8, no floats, no nil, no booleans, no extensions, bounded depth, nothing after the value. It allocates nothing
- * that depends on a number in the input.
+ * by a number that the input only promises: lists and maps grow with the bytes that are there.
  */
 import { FormatError } from "./errors.ts";
+import type { Value } from "./schema.ts";
 
 /** Nesting. A fold needs 10 (stages → stack → kinds → layer → ffn → shared → ffn → gate). */
 const MAX_DEPTH = 12;
@@ -16,11 +17,12 @@ const FORBIDDEN_KEYS = new Set(["__proto__", "constructor", "prototype"]);
 
 const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Throws FormatError `canonical` unless `bytes` is the one encoding of a single value. */
-export function assertCanonical(bytes: Uint8Array, section: string): void {
+/** The value that `bytes` encode; byte strings are copies. Throws FormatError `canonical` unless it is a single one, strictly encoded. */
+export function scanCanonical(bytes: Uint8Array, section: string): Value {
   const scan = new Scan(bytes, section);
-  scan.value(1);
+  const value = scan.value(1);
   if (scan.at !== bytes.length) scan.refuse(`${bytes.length - scan.at} bytes follow the value`);
+  return value;
 }
 
 class Scan {
@@ -59,24 +61,27 @@ class Scan {
     return n;
   }
 
-  private signed(size: 1 | 2 | 4, below: number): void {
+  private signed(size: 1 | 2 | 4, below: number): number {
     const from = this.skip(size);
     const n = size === 1 ? this.view.getInt8(from) : size === 2 ? this.view.getInt16(from) : this.view.getInt32(from);
     if (n >= 0) this.refuse(`${n} is not negative, but has a signed form`);
     if (n >= below) this.refuse(`${n} is not in its shortest form`);
+    return n;
   }
 
-  private unsigned64(): void {
+  private unsigned64(): number {
     const n = this.view.getBigUint64(this.skip(8));
     if (n < 0x1_0000_0000n) this.refuse(`${n} is not in its shortest form`);
     if (n > BigInt(Number.MAX_SAFE_INTEGER)) this.refuse(`${n} is above 2^53 - 1`);
+    return Number(n);
   }
 
-  private signed64(): void {
+  private signed64(): number {
     const n = this.view.getBigInt64(this.skip(8));
     if (n >= 0n) this.refuse(`${n} is not negative, but has a signed form`);
     if (n >= -0x8000_0000n) this.refuse(`${n} is not in its shortest form`);
     if (n < -BigInt(Number.MAX_SAFE_INTEGER)) this.refuse(`${n} is below 1 - 2^53`);
+    return Number(n);
   }
 
   private text(length: number): string {
@@ -88,9 +93,16 @@ class Scan {
     }
   }
 
-  private list(count: number, depth: number): void {
+  private blob(length: number): Uint8Array {
+    const from = this.skip(length);
+    return this.bytes.slice(from, from + length);
+  }
+
+  private list(count: number, depth: number): Value {
     this.open(depth, count);
-    for (let i = 0; i < count; i++) this.value(depth + 1);
+    const items: Value[] = [];
+    for (let i = 0; i < count; i++) items.push(this.value(depth + 1));
+    return items;
   }
 
   /** Every item takes a byte at least, so a count beyond the bytes left is a lie. */
@@ -100,18 +112,20 @@ class Scan {
       this.refuse(`${count} items are promised, ${this.bytes.length - this.at} bytes are left`);
   }
 
-  private map(count: number, depth: number): void {
+  private map(count: number, depth: number): Value {
     this.open(depth, 2 * count);
+    const entries: Record<string, Value> = {};
     let last: Uint8Array | undefined;
     for (let i = 0; i < count; i++) {
-      const key = this.key();
-      if (last && compare(last, key) >= 0) this.refuse("keys are not strictly ascending by bytes");
-      last = key;
-      this.value(depth + 1);
+      const { key, bytes } = this.key();
+      if (last && compare(last, bytes) >= 0) this.refuse("keys are not strictly ascending by bytes");
+      last = bytes;
+      entries[key] = this.value(depth + 1);
     }
+    return entries;
   }
 
-  private key(): Uint8Array {
+  private key(): { readonly key: string; readonly bytes: Uint8Array } {
     const from = this.at;
     const head = this.bytes[from];
     if (head === undefined || !((head >= 0xa0 && head <= 0xbf) || (head >= 0xd9 && head <= 0xdb))) {
@@ -120,7 +134,8 @@ class Scan {
     const key = this.string(this.view.getUint8(this.skip(1)));
     if (FORBIDDEN_KEYS.has(key)) this.refuse(`key "${key}" is not allowed`);
     // Past the header, whose length byte would order a long key after every short one.
-    return this.bytes.subarray(from + (head <= 0xbf ? 1 : head === 0xd9 ? 2 : head === 0xda ? 3 : 5), this.at);
+    const start = from + (head <= 0xbf ? 1 : head === 0xd9 ? 2 : head === 0xda ? 3 : 5);
+    return { key, bytes: this.bytes.subarray(start, this.at) };
   }
 
   private string(head: number): string {
@@ -130,66 +145,52 @@ class Scan {
     return this.text(this.length(4, 0x10000));
   }
 
-  value(depth: number): void {
+  value(depth: number): Value {
     if (++this.values > MAX_VALUES) this.refuse(`more than ${MAX_VALUES} values`);
     const head = this.view.getUint8(this.skip(1));
-    if (head <= 0x7f || head >= 0xe0) return;
-    if (head <= 0x8f) this.map(head & 0x0f, depth);
-    else if (head <= 0x9f) this.list(head & 0x0f, depth);
-    else if (head <= 0xbf || (head >= 0xd9 && head <= 0xdb)) this.string(head);
-    else this.wide(head, depth);
+    if (head <= 0x7f) return head;
+    if (head >= 0xe0) return head - 0x100;
+    if (head <= 0x8f) return this.map(head & 0x0f, depth);
+    if (head <= 0x9f) return this.list(head & 0x0f, depth);
+    if (head <= 0xbf || (head >= 0xd9 && head <= 0xdb)) return this.string(head);
+    return this.wide(head, depth);
   }
 
   /** Types whose length or number follows the first byte. */
-  private wide(head: number, depth: number): void {
+  private wide(head: number, depth: number): Value {
     switch (head) {
       case 0xc4:
-        this.skip(this.length(1, 0));
-        break;
+        return this.blob(this.length(1, 0));
       case 0xc5:
-        this.skip(this.length(2, 0x100));
-        break;
+        return this.blob(this.length(2, 0x100));
       case 0xc6:
-        this.skip(this.length(4, 0x10000));
-        break;
+        return this.blob(this.length(4, 0x10000));
       case 0xcc:
-        this.length(1, 0x80);
-        break;
+        return this.length(1, 0x80);
       case 0xcd:
-        this.length(2, 0x100);
-        break;
+        return this.length(2, 0x100);
       case 0xce:
-        this.length(4, 0x10000);
-        break;
+        return this.length(4, 0x10000);
       case 0xcf:
-        this.unsigned64();
-        break;
+        return this.unsigned64();
       case 0xd0:
-        this.signed(1, -0x20);
-        break;
+        return this.signed(1, -0x20);
       case 0xd1:
-        this.signed(2, -0x80);
-        break;
+        return this.signed(2, -0x80);
       case 0xd2:
-        this.signed(4, -0x8000);
-        break;
+        return this.signed(4, -0x8000);
       case 0xd3:
-        this.signed64();
-        break;
+        return this.signed64();
       case 0xdc:
-        this.list(this.length(2, 0x10), depth);
-        break;
+        return this.list(this.length(2, 0x10), depth);
       case 0xdd:
-        this.list(this.length(4, 0x10000), depth);
-        break;
+        return this.list(this.length(4, 0x10000), depth);
       case 0xde:
-        this.map(this.length(2, 0x10), depth);
-        break;
+        return this.map(this.length(2, 0x10), depth);
       case 0xdf:
-        this.map(this.length(4, 0x10000), depth);
-        break;
+        return this.map(this.length(4, 0x10000), depth);
       default:
-        this.refuse(`type byte 0x${head.toString(16)} (nil, boolean, float or extension) is not allowed`);
+        return this.refuse(`type byte 0x${head.toString(16)} (nil, boolean, float or extension) is not allowed`);
     }
   }
 }
