@@ -1,10 +1,9 @@
 /**
- * One strict pass over MessagePack, which gives the value as it goes: shortest forms only, keys strictly ascending by bytes,
+ * One strict pass over MessagePack, before anything is decoded: shortest forms only, keys strictly ascending by bytes,
  * valid UTF-8, no floats, no nil, no booleans, no extensions, bounded depth, nothing after the value. It allocates nothing
- * by a number that the input only promises: lists and maps grow with the bytes that are there.
+ * that depends on a number in the input.
  */
 import { FormatError } from "./errors.ts";
-import type { Value } from "./schema.ts";
 
 /** Nesting. A fold needs 10 (stages → stack → kinds → layer → ffn → shared → ffn → gate). */
 const MAX_DEPTH = 12;
@@ -17,12 +16,11 @@ const FORBIDDEN_KEYS = new Set(["__proto__", "constructor", "prototype"]);
 
 const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The value that `bytes` encode; byte strings are copies. Throws FormatError `canonical` unless it is a single one, strictly encoded. */
-export function scanCanonical(bytes: Uint8Array, section: string): Value {
+/** Throws FormatError `canonical` unless `bytes` is the one encoding of a single value. */
+export function assertCanonical(bytes: Uint8Array, section: string): void {
   const scan = new Scan(bytes, section);
-  const value = scan.value(1);
+  scan.value(1);
   if (scan.at !== bytes.length) scan.refuse(`${bytes.length - scan.at} bytes follow the value`);
-  return value;
 }
 
 class Scan {
@@ -61,27 +59,24 @@ class Scan {
     return n;
   }
 
-  private signed(size: 1 | 2 | 4, below: number): number {
+  private signed(size: 1 | 2 | 4, below: number): void {
     const from = this.skip(size);
     const n = size === 1 ? this.view.getInt8(from) : size === 2 ? this.view.getInt16(from) : this.view.getInt32(from);
     if (n >= 0) this.refuse(`${n} is not negative, but has a signed form`);
     if (n >= below) this.refuse(`${n} is not in its shortest form`);
-    return n;
   }
 
-  private unsigned64(): number {
+  private unsigned64(): void {
     const n = this.view.getBigUint64(this.skip(8));
     if (n < 0x1_0000_0000n) this.refuse(`${n} is not in its shortest form`);
     if (n > BigInt(Number.MAX_SAFE_INTEGER)) this.refuse(`${n} is above 2^53 - 1`);
-    return Number(n);
   }
 
-  private signed64(): number {
+  private signed64(): void {
     const n = this.view.getBigInt64(this.skip(8));
     if (n >= 0n) this.refuse(`${n} is not negative, but has a signed form`);
     if (n >= -0x8000_0000n) this.refuse(`${n} is not in its shortest form`);
     if (n < -BigInt(Number.MAX_SAFE_INTEGER)) this.refuse(`${n} is below 1 - 2^53`);
-    return Number(n);
   }
 
   private text(length: number): string {
@@ -93,16 +88,9 @@ class Scan {
     }
   }
 
-  private blob(length: number): Uint8Array {
-    const from = this.skip(length);
-    return this.bytes.slice(from, from + length);
-  }
-
-  private list(count: number, depth: number): Value {
+  private list(count: number, depth: number): void {
     this.open(depth, count);
-    const items: Value[] = [];
-    for (let i = 0; i < count; i++) items.push(this.value(depth + 1));
-    return items;
+    for (let i = 0; i < count; i++) this.value(depth + 1);
   }
 
   /** Every item takes a byte at least, so a count beyond the bytes left is a lie. */
@@ -112,20 +100,18 @@ class Scan {
       this.refuse(`${count} items are promised, ${this.bytes.length - this.at} bytes are left`);
   }
 
-  private map(count: number, depth: number): Value {
+  private map(count: number, depth: number): void {
     this.open(depth, 2 * count);
-    const entries: Record<string, Value> = {};
     let last: Uint8Array | undefined;
     for (let i = 0; i < count; i++) {
-      const { key, bytes } = this.key();
-      if (last && compare(last, bytes) >= 0) this.refuse("keys are not strictly ascending by bytes");
-      last = bytes;
-      entries[key] = this.value(depth + 1);
+      const key = this.key();
+      if (last && compare(last, key) >= 0) this.refuse("keys are not strictly ascending by bytes");
+      last = key;
+      this.value(depth + 1);
     }
-    return entries;
   }
 
-  private key(): { readonly key: string; readonly bytes: Uint8Array } {
+  private key(): Uint8Array {
     const from = this.at;
     const head = this.bytes[from];
     if (head === undefined || !((head >= 0xa0 && head <= 0xbf) || (head >= 0xd9 && head <= 0xdb))) {
@@ -134,8 +120,7 @@ class Scan {
     const key = this.string(this.view.getUint8(this.skip(1)));
     if (FORBIDDEN_KEYS.has(key)) this.refuse(`key "${key}" is not allowed`);
     // Past the header, whose length byte would order a long key after every short one.
-    const start = from + (head <= 0xbf ? 1 : head === 0xd9 ? 2 : head === 0xda ? 3 : 5);
-    return { key, bytes: this.bytes.subarray(start, this.at) };
+    return this.bytes.subarray(from + (head <= 0xbf ? 1 : head === 0xd9 ? 2 : head === 0xda ? 3 : 5), this.at);
   }
 
   private string(head: number): string {
@@ -145,52 +130,66 @@ class Scan {
     return this.text(this.length(4, 0x10000));
   }
 
-  value(depth: number): Value {
+  value(depth: number): void {
     if (++this.values > MAX_VALUES) this.refuse(`more than ${MAX_VALUES} values`);
     const head = this.view.getUint8(this.skip(1));
-    if (head <= 0x7f) return head;
-    if (head >= 0xe0) return head - 0x100;
-    if (head <= 0x8f) return this.map(head & 0x0f, depth);
-    if (head <= 0x9f) return this.list(head & 0x0f, depth);
-    if (head <= 0xbf || (head >= 0xd9 && head <= 0xdb)) return this.string(head);
-    return this.wide(head, depth);
+    if (head <= 0x7f || head >= 0xe0) return;
+    if (head <= 0x8f) this.map(head & 0x0f, depth);
+    else if (head <= 0x9f) this.list(head & 0x0f, depth);
+    else if (head <= 0xbf || (head >= 0xd9 && head <= 0xdb)) this.string(head);
+    else this.wide(head, depth);
   }
 
   /** Types whose length or number follows the first byte. */
-  private wide(head: number, depth: number): Value {
+  private wide(head: number, depth: number): void {
     switch (head) {
       case 0xc4:
-        return this.blob(this.length(1, 0));
+        this.skip(this.length(1, 0));
+        break;
       case 0xc5:
-        return this.blob(this.length(2, 0x100));
+        this.skip(this.length(2, 0x100));
+        break;
       case 0xc6:
-        return this.blob(this.length(4, 0x10000));
+        this.skip(this.length(4, 0x10000));
+        break;
       case 0xcc:
-        return this.length(1, 0x80);
+        this.length(1, 0x80);
+        break;
       case 0xcd:
-        return this.length(2, 0x100);
+        this.length(2, 0x100);
+        break;
       case 0xce:
-        return this.length(4, 0x10000);
+        this.length(4, 0x10000);
+        break;
       case 0xcf:
-        return this.unsigned64();
+        this.unsigned64();
+        break;
       case 0xd0:
-        return this.signed(1, -0x20);
+        this.signed(1, -0x20);
+        break;
       case 0xd1:
-        return this.signed(2, -0x80);
+        this.signed(2, -0x80);
+        break;
       case 0xd2:
-        return this.signed(4, -0x8000);
+        this.signed(4, -0x8000);
+        break;
       case 0xd3:
-        return this.signed64();
+        this.signed64();
+        break;
       case 0xdc:
-        return this.list(this.length(2, 0x10), depth);
+        this.list(this.length(2, 0x10), depth);
+        break;
       case 0xdd:
-        return this.list(this.length(4, 0x10000), depth);
+        this.list(this.length(4, 0x10000), depth);
+        break;
       case 0xde:
-        return this.map(this.length(2, 0x10), depth);
+        this.map(this.length(2, 0x10), depth);
+        break;
       case 0xdf:
-        return this.map(this.length(4, 0x10000), depth);
+        this.map(this.length(4, 0x10000), depth);
+        break;
       default:
-        return this.refuse(`type byte 0x${head.toString(16)} (nil, boolean, float or extension) is not allowed`);
+        this.refuse(`type byte 0x${head.toString(16)} (nil, boolean, float or extension) is not allowed`);
     }
   }
 }
