@@ -6,7 +6,8 @@ import { type FormatErrorCode, S7lError } from "@s7l/format";
 import type { PackErrorCode } from "@s7l/pack";
 import type { QuantizeErrorCode } from "@s7l/quantize";
 import type { GateErrorCode, RuntimeErrorCode, SessionStateErrorCode } from "@s7l/runtime";
-import type { ProofErrorCode, SignatureErrorCode, VerifyErrorCode } from "@s7l/verify";
+import type { SignatureErrorCode, VerifyErrorCode } from "@s7l/verify";
+import type { ProofErrorCode } from "@s7l/verify/proof";
 import type { CliErrorCode } from "./errors.ts";
 
 export type ExitCode = 0 | 1 | 2;

@@ -8,9 +8,6 @@ export { HttpError, type HttpErrorCode } from "./http-source/errors.ts";
 export { fetchFailure } from "./http-source/fetch-failure.ts";
 export { type HttpOptions, type HttpSource, openHttpSource } from "./http-source/http-source.ts";
 export type { RuleVerdict } from "./ledger.ts";
-export { checkProof, type Proven } from "./proof/check-proof.ts";
-export { ProofError, type ProofErrorCode } from "./proof/proof.ts";
-export { type ProofRequest, prove } from "./proof/prove.ts";
 export { SignatureError, type SignatureErrorCode } from "./signature/errors.ts";
 export {
   type OpenOptions,

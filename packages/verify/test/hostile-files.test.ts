@@ -2,7 +2,8 @@ import { expenseOf, mangledBytes } from "@s7l/fixtures";
 import { memorySource, sha256 } from "@s7l/format";
 import * as fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { checkProof, openVerified, prove } from "../src/index.ts";
+import { openVerified } from "../src/index.ts";
+import { checkProof, prove } from "../src/proof/index.ts";
 import { publicKeyPem, readPublicKey, signedBy } from "../src/signature/index.ts";
 import { parseStatement } from "../src/signature/statement.ts";
 import {

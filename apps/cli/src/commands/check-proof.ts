@@ -1,5 +1,5 @@
 import { toHex } from "@s7l/format";
-import { checkProof as checkAgainst } from "@s7l/verify";
+import { checkProof as checkAgainst } from "@s7l/verify/proof";
 import { refuseUsage } from "../errors.ts";
 import { needSmallFile } from "../small-file.ts";
 import { withSource } from "../source.ts";

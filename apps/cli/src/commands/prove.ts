@@ -1,6 +1,7 @@
 import { toHex } from "@s7l/format";
 import { writeFileWhole } from "@s7l/format/file";
-import { openVerified, prove as proveTensor } from "@s7l/verify";
+import { openVerified } from "@s7l/verify";
+import { prove as proveTensor } from "@s7l/verify/proof";
 import { formatBytes } from "../quantity.ts";
 import { withSource } from "../source.ts";
 import { defineVerb } from "../verb.ts";

@@ -4,15 +4,14 @@
  */
 import {
   type ChunkCache,
-  checkProof,
   isVerifiedArtifact,
   memoryCache,
   openHttpSource,
   openOpfsCache,
   openVerified,
-  prove,
   verify,
 } from "@s7l/verify";
+import { checkProof, prove } from "@s7l/verify/proof";
 import { publicKeyPem, readPublicKey, SignatureError, signedBy } from "@s7l/verify/signature";
 import { encryptedKeyPem, generateKey, readPrivateKey, sign } from "@s7l/verify/signing";
 
