@@ -107,8 +107,11 @@ async function readChunks(
   const scan = scanContent(tensor);
   const pool = buffers ?? chunkBuffers(Math.min(chunkSize, tensor.length));
   const spares = new Map<number, Uint8Array>();
-  /** Whether chunks are read as they are checked, none ahead: as long as the source has them at hand. */
-  let near = source.readNow !== undefined && !hashesElsewhere(chunkSize);
+  /**
+   * Whether chunks are read as they are checked, none ahead: as long as the source has them at hand. Not into a target: that is
+   * new memory, and while the host makes it, this thread had better hash.
+   */
+  let near = source.readNow !== undefined && !target && !hashesElsewhere(chunkSize);
 
   const startOf = (index: number): number => index * chunkSize;
   const lengthOf = (index: number): number => Math.min(chunkSize, tensor.length - startOf(index));
