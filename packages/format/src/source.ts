@@ -17,12 +17,6 @@ export interface ByteSource {
   read(offset: number, length: number): Promise<Uint8Array>;
   /** The same straight into memory of the caller, where the source can. */
   readInto?(offset: number, target: Uint8Array): Promise<void>;
-  /**
-   * The same at once, where the bytes are at hand: a callback costs more than a read from memory, and brings the bytes by way of
-   * another core's cache. False where the caller would wait for a disk: nothing was promised about `target` then, and
-   * `readInto` is to be used.
-   */
-  readNow?(offset: number, target: Uint8Array): boolean;
   /** Refuses (FormatError `io`) if what was read may have changed since the source was opened. */
   assertUnchanged?(): Promise<void>;
   /** Absent where the bytes are within this thread's reach alone. */

@@ -44,21 +44,6 @@ describe("guardSource", () => {
     expect(() => guardSource({ size, read: async () => BYTES })).toThrow(expect.objectContaining({ code: "io" }));
   });
 
-  test("reads at once where the source can, within its bounds, and reports whatever it throws", () => {
-    const target = new Uint8Array(2);
-    const readNow = (offset: number, into: Uint8Array): boolean => {
-      if (offset === 2) throw new TypeError("gone");
-      into.set(BYTES.subarray(offset, offset + into.length));
-      return true;
-    };
-    const guarded = guardSource({ ...memorySource(BYTES), readNow });
-    expect(guarded.readNow?.(1, target)).toBe(true);
-    expect(target).toEqual(Uint8Array.of(2, 3));
-    expect(() => guarded.readNow?.(3, target)).toThrow(expect.objectContaining({ code: "range" }));
-    expect(() => guarded.readNow?.(2, target)).toThrow(expect.objectContaining({ name: "FormatError", code: "io" }));
-    expect(guardSource(memorySource(BYTES))).not.toHaveProperty("readNow");
-  });
-
   test("reads into memory of the caller where the source can, within its bounds", async () => {
     const guarded = guardSource({
       ...memorySource(BYTES),

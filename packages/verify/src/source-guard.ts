@@ -8,26 +8,15 @@ import { assertRange, type ByteSource, FormatError, readInto, S7lError } from "@
 export function guardSource(source: ByteSource): ByteSource {
   const { size } = source;
   if (!Number.isSafeInteger(size) || size < 0) throw new FormatError("io", `a source of size ${size}`);
-  const failure = (offset: number, length: number, cause: unknown): unknown => {
-    const aborted = cause instanceof Error && cause.name === "AbortError";
-    if (aborted || cause instanceof S7lError) return cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    return new FormatError("io", `${length} bytes at ${offset} could not be read: ${reason}`, undefined, { cause });
-  };
   const within = async <T>(offset: number, length: number, act: () => Promise<T>): Promise<T> => {
     assertRange(size, offset, length);
     try {
       return await act();
     } catch (cause) {
-      throw failure(offset, length, cause);
-    }
-  };
-  const readNow = (offset: number, target: Uint8Array): boolean => {
-    assertRange(size, offset, target.length);
-    try {
-      return source.readNow?.(offset, target) === true;
-    } catch (cause) {
-      throw failure(offset, target.length, cause);
+      const aborted = cause instanceof Error && cause.name === "AbortError";
+      if (aborted || cause instanceof S7lError) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new FormatError("io", `${length} bytes at ${offset} could not be read: ${reason}`, undefined, { cause });
     }
   };
   const read = (offset: number, length: number): Promise<Uint8Array> =>
@@ -43,7 +32,6 @@ export function guardSource(source: ByteSource): ByteSource {
     ...(source.readInto
       ? { readInto: (offset, target) => within(offset, target.length, () => readInto(source, offset, target)) }
       : {}),
-    ...(source.readNow ? { readNow } : {}),
     assertUnchanged: async () => source.assertUnchanged?.(),
   };
 }

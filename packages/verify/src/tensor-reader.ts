@@ -23,7 +23,7 @@ import { type ChunkBuffers, chunkBuffers } from "./chunk-buffers.ts";
 import { refuse, VerifyError } from "./errors.ts";
 import { attribute } from "./ledger.ts";
 
-/** Chunks under way at a time: one being checked, the others on their way. */
+/** Chunks under way at a time, by default: one being checked, the others on their way. */
 const AHEAD = 3;
 
 /** Bytes that are hashed and then scanned at a time: the scan finds them in the core's own cache, which a chunk overruns. */
@@ -43,6 +43,8 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
   /** At least as long as the tensor's longest chunk; by default it has its own. */
   readonly buffers?: ChunkBuffers;
+  /** Chunks under way at a time: 1 where reading is the calling thread's own work. */
+  readonly ahead?: number;
   /** A check without a target asks the cache too; by default it wants to know about the source's own bytes. */
   readonly fromCache?: boolean | undefined;
   /** Called for each chunk that was verified, in order: the index of its leaf, and its bytes, which are lent only for the call. */
@@ -100,64 +102,44 @@ async function readChunks(
   tensor: PlacedTensor,
   record: TensorRecord,
   target: Uint8Array | undefined,
-  { signal, buffers, fromCache, onChunk }: ReadOptions,
+  { signal, buffers, fromCache, ahead: width = AHEAD, onChunk }: ReadOptions,
 ): Promise<void> {
   const { source, dataOffset, chunkSize, cache } = place;
   const leaves = await leavesOf(place, tensor, record);
   const scan = scanContent(tensor);
   const pool = buffers ?? chunkBuffers(Math.min(chunkSize, tensor.length));
-  const spares = new Map<number, Uint8Array>();
-  /**
-   * Whether chunks are read as they are checked, none ahead: as long as the source has them at hand. Not into a target: that is
-   * new memory, and while the host makes it, this thread had better hash.
-   */
-  let near = source.readNow !== undefined && !target && !hashesElsewhere(chunkSize);
+  const spare = target || !source.readInto ? 0 : Math.min(width, leaves.length);
+  const spares = Array.from({ length: spare }, pool.take);
 
-  const startOf = (index: number): number => index * chunkSize;
-  const lengthOf = (index: number): number => Math.min(chunkSize, tensor.length - startOf(index));
-  /** Where a chunk goes if the source can fill memory: those that are under way at a time have places of their own. */
-  const roomFor = (index: number): Uint8Array | undefined => {
-    if (target) return target.subarray(startOf(index), startOf(index) + lengthOf(index));
-    if (!source.readInto) return undefined;
-    const slot = near ? 0 : index % AHEAD;
-    const spare = spares.get(slot) ?? pool.take();
-    spares.set(slot, spare);
-    return spare.subarray(0, lengthOf(index));
-  };
+  const lengthOf = (index: number): number => Math.min(chunkSize, tensor.length - index * chunkSize);
   const fetch = async (index: number): Promise<Uint8Array> => {
-    const at = dataOffset + tensor.offset + startOf(index);
-    const room = roomFor(index);
-    if (near && room) {
-      if (source.readNow?.(at, room)) return room;
-      near = false;
-      return fetch(index);
+    const from = index * chunkSize;
+    const length = lengthOf(index);
+    const into = target?.subarray(from, from + length) ?? spares[index % width]?.subarray(0, length);
+    if (into && source.readInto) {
+      await source.readInto(dataOffset + tensor.offset + from, into);
+      return into;
     }
-    if (room && source.readInto) {
-      await source.readInto(at, room);
-      return room;
-    }
-    const bytes = await source.read(at, lengthOf(index));
+    const bytes = await source.read(dataOffset + tensor.offset + from, length);
     // What is hashed elsewhere is read again afterwards, when the source may have written to its memory.
-    if (!room) return hashesElsewhere(bytes.length) ? bytes.slice() : bytes;
-    room.set(bytes);
-    return room;
+    if (!into) return hashesElsewhere(length) ? bytes.slice() : bytes;
+    into.set(bytes);
+    return into;
   };
-  const chunks = ahead(leaves.entries(), AHEAD, async ([index, leaf]) => {
+  const chunks = ahead(leaves.entries(), width, async ([index, leaf]) => {
     const kept = cache && (target || fromCache) && (await recall(cache, leaf, lengthOf(index)));
     if (kept) {
-      target?.set(kept, startOf(index));
+      target?.set(kept, index * chunkSize);
       return { index, leaf, chunk: kept, isKept: true, hash: leaf };
     }
-    if (near) return { index, leaf, isKept: false };
     const chunk = await fetch(index);
     const hash = hashesElsewhere(chunk.length) ? await leafHashAsync(chunk) : undefined;
     return { index, leaf, chunk, isKept: false, hash };
   });
 
   try {
-    for await (const { index, leaf, chunk: fetched, isKept, hash } of chunks) {
+    for await (const { index, leaf, chunk, isKept, hash } of chunks) {
       await takeTurn(signal);
-      const chunk = fetched ?? (await fetch(index));
       const { isSealed, fault } = checkChunk(chunk, leaf, hash, scan);
       if (!isSealed) {
         refuse("chunk", `chunk ${index} of tensor "${tensor.name}" does not match its leaf`, `${tensor.name}#${index}`);
@@ -171,7 +153,7 @@ async function readChunks(
     if (fault) throw fault.error;
   } finally {
     // Nothing is under way any more: `ahead` waits for that.
-    for (const spare of spares.values()) pool.give(spare);
+    spares.forEach(pool.give);
   }
 }
 

@@ -128,7 +128,7 @@ export async function openVerified(source: ByteSource, options: OpenOptions = {}
   return artifact;
 }
 
-/** Tensors read at a time, so that small ones do not wait for each other; one where bytes are at hand, in memory that stays cached. */
+/** Tensors read at a time, so that small ones do not wait for each other. */
 const TENSORS_AHEAD = 4;
 
 /** TREE as a section; its slices are proved again with each tensor. Skipped where only an expert is asked for. */
@@ -174,8 +174,7 @@ async function verifyTensors(
   const longest = rest.reduce((most, { tensor }) => Math.max(most, tensor.length), 0);
   const buffers = chunkBuffers(Math.min(longest, place.chunkSize));
   await ledger.checkAsync("V3", async () => {
-    const width = place.source.readNow ? 1 : TENSORS_AHEAD;
-    const checked = ahead(rest, width, ({ tensor }) =>
+    const checked = ahead(rest, TENSORS_AHEAD, ({ tensor }) =>
       checkTensor(artifact, tensor.name, { signal, buffers, fromCache }),
     );
     for await (const _ of checked) onProgress?.(artifact.coverage());

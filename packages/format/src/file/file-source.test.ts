@@ -15,7 +15,7 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openFileSource } from "./file-source.ts";
 
 let folder: string;
@@ -53,35 +53,6 @@ describe("openFileSource", () => {
       await source.readInto(0, target);
       expect(target[99]).toBe(99);
     }
-    await source.close();
-  });
-
-  test("reads at once what is at hand, and leaves what is not within it, too long or cut off to others", async () => {
-    const source = await openFileSource(path);
-    const target = new Uint8Array(4);
-    expect(source.readNow(1, target.subarray(1))).toBe(true);
-    expect(target).toEqual(Uint8Array.of(0, 1, 2, 3));
-    expect(() => source.readNow(98, target)).toThrow(expect.objectContaining({ name: "FormatError", code: "range" }));
-    await truncate(path, 10);
-    expect(source.readNow(8, target)).toBe(false);
-    await source.close();
-    expect(() => source.readNow(0, target)).toThrow(expect.objectContaining({ name: "FormatError", code: "io" }));
-  });
-
-  test("reads no more than a mebibyte at once", async () => {
-    await writeFile(path, new Uint8Array((1 << 20) + 1));
-    const source = await openFileSource(path);
-    expect(source.readNow(0, new Uint8Array((1 << 20) + 1))).toBe(false);
-    await source.close();
-  });
-
-  test("after a read that waited for its disk leaves the next ones to those who need not wait", async () => {
-    const source = await openFileSource(path);
-    const now = vi.spyOn(performance, "now");
-    now.mockReturnValueOnce(0).mockReturnValueOnce(50);
-    const reads = Array.from({ length: 11 }, () => source.readNow(0, new Uint8Array(4)));
-    now.mockRestore();
-    expect(reads).toEqual([true, ...Array.from({ length: 8 }, () => false), true, true]);
     await source.close();
   });
 

@@ -2,7 +2,7 @@
  * A file as a source: opened once, by a handle that stays the same file whatever its name comes to mean. What is verified is
  * what is loaded, because both read through this handle.
  */
-import { constants, read, readSync } from "node:fs";
+import { constants, read } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { FormatError } from "../errors.ts";
 import { assertRange, type ByteSource } from "../source.ts";
@@ -12,7 +12,6 @@ export interface FileSource extends ByteSource {
   /** Another text when the file is another, or was written to: device, inode, size and time of change. */
   readonly identity: string;
   readInto(offset: number, target: Uint8Array): Promise<void>;
-  readNow(offset: number, target: Uint8Array): boolean;
   assertUnchanged(): Promise<void>;
   close(): Promise<void>;
 }
@@ -83,38 +82,8 @@ function readSome(fd: number, target: Uint8Array, at: number, position: number):
   });
 }
 
-/**
- * Bytes that are read at once at most: from memory that is a fifth of the time that hashing them takes, so it holds up a server's
- * other work no more than the hash does.
- */
-const AT_ONCE = 1 << 20;
-
-/** Milliseconds. A read that took longer waited for a disk, or for a server behind it. */
-const SLOW = 4;
-
-/** Reads after a slow one that are left to `readInto`: a file that lies on a slow disk holds up a thread with one read in so many. */
-const LEFT = 8;
-
 function fileSource(handle: FileHandle, path: string, opened: Identity): FileSource {
   const size = Number(opened.size);
-  let left = 0;
-  const readNow = (offset: number, target: Uint8Array): boolean => {
-    assertRange(size, offset, target.length);
-    if (target.length > AT_ONCE) return false;
-    if (left > 0) {
-      left--;
-      return false;
-    }
-    const started = performance.now();
-    try {
-      // Too few bytes are a matter for `readInto`, which knows what to say of it.
-      return readSync(handle.fd, target, 0, target.length, offset) === target.length;
-    } catch (cause) {
-      throw readFailure(cause, path);
-    } finally {
-      if (performance.now() - started > SLOW) left = LEFT;
-    }
-  };
   const readInto = async (offset: number, target: Uint8Array): Promise<void> => {
     assertRange(size, offset, target.length);
     let filled = 0;
@@ -134,7 +103,6 @@ function fileSource(handle: FileHandle, path: string, opened: Identity): FileSou
     shared: { kind: "file", descriptor: handle.fd, size },
     identity: `${opened.device}-${opened.inode}-${opened.size}-${opened.modified}`,
     readInto,
-    readNow,
     read: async (offset, length) => {
       assertRange(size, offset, length);
       const bytes = new Uint8Array(length);

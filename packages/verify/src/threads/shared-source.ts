@@ -37,9 +37,5 @@ export function openShared(shared: SharedBytes): ByteSource {
       return bytes;
     },
     readInto: async (offset, target) => fill(offset, target),
-    readNow: (offset, target) => {
-      fill(offset, target);
-      return true;
-    },
   };
 }

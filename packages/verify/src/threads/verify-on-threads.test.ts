@@ -36,11 +36,7 @@ async function openFile(...places: readonly number[]) {
     chunks++;
     return file.readInto(offset, target);
   };
-  const readNow = (offset: number, target: Uint8Array): boolean => {
-    chunks++;
-    return file.readNow(offset, target);
-  };
-  const source: ByteSource = { ...file, readInto, readNow };
+  const source: ByteSource = { ...file, readInto };
   return { source, close: file.close, chunks: () => chunks };
 }
 
@@ -70,17 +66,7 @@ describe("verifyOnThreads", () => {
     };
     const read = (offset: number, length: number): Promise<Uint8Array> =>
       offset + length > dataOffset ? refused() : source.read(offset, length);
-    const verdict = await verifyOnThreads(
-      {
-        ...source,
-        read,
-        readInto: refused,
-        readNow: () => {
-          throw new Error("this thread is to read no tensor");
-        },
-      },
-      { threads: 2 },
-    );
+    const verdict = await verifyOnThreads({ ...source, read, readInto: refused }, { threads: 2 });
     expect(verdict).toMatchObject({ ok: true, integrity: "whole" });
     await close?.();
   });

@@ -24,7 +24,11 @@ async function answer(question: Question): Promise<boolean> {
     }
     if (!opened) return false;
     const { place, buffers } = opened;
-    await readTensor(place, question.tensor, question.record, undefined, { buffers, onChunk: () => undefined });
+    await readTensor(place, question.tensor, question.record, undefined, {
+      buffers,
+      ahead: 1,
+      onChunk: () => undefined,
+    });
     return true;
   } catch {
     return false;
