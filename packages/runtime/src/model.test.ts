@@ -53,8 +53,8 @@ describe("loadModel", () => {
     await expect(sealArtifact(routed)).rejects.toThrow(runtimeError("tokenizer"));
   });
 
-  test("refuses a sealed vocabulary that cannot be read", async () => {
-    const vocabulary = { vocab: new TextEncoder().encode("{"), eos: [] };
+  test("refuses a sealed tokenizer that cannot be read", async () => {
+    const vocabulary = { tokenizer: new TextEncoder().encode("{"), eos: [] };
     const weights = { ...randomWeights(tinyFold("dense"), 7), vocabulary };
     await expect(sealArtifact(weights)).rejects.toThrow(runtimeError("tokenizer"));
   });
