@@ -18,6 +18,9 @@ const checkpoint = join(root, "models", "s7-mini", "checkpoints");
 const folder = mkdtempSync(join(tmpdir(), "s7l-nodes-"));
 const receipt = join(folder, "receipt.json");
 
+/** The command takes the fastest engine where none is named. */
+const chosen = (engine) => (engine === "auto" ? [] : ["--engine", engine]);
+
 /** Standard output of a version of Node. */
 const node = (version, ...args) =>
   execFileSync("npx", ["--yes", `node@${version}`, ...args], {
@@ -61,8 +64,7 @@ try {
         "0.8",
         "--seed",
         "7",
-        "--engine",
-        engine,
+        ...chosen(engine),
         "--json",
         ...(results.length === 0 ? ["--receipt", receipt] : []),
       ];
@@ -73,7 +75,7 @@ try {
         continue;
       }
       const { logitsDigest } = JSON.parse(s7l(version, ...run));
-      s7l(version, "replay", receipt, file, "--engine", engine);
+      s7l(version, "replay", receipt, file, ...chosen(engine));
       results.push({ version, engine, root: built.root, logitsDigest });
       console.log(
         `Node ${version}  ${engine.padEnd(12)}root ${built.root.slice(0, 16)}…  logits ${logitsDigest.slice(0, 16)}…`,

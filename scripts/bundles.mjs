@@ -125,15 +125,18 @@ async function startNext() {
   throw new Error("next start does not answer");
 }
 
-/** What the page shows in #verdict once it shows something. */
-async function verdictOf(evaluate) {
+/** What an expression is in the page once it is neither false nor empty; undefined after a minute. */
+async function until(evaluate, expression) {
   for (let i = 0; i < 240; i++) {
-    const text = await evaluate('document.querySelector("#verdict")?.textContent ?? ""');
-    if (text !== "") return text;
+    const value = await evaluate(expression);
+    if (value) return value;
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
-  return "nothing, for a minute";
 }
+
+/** What the page shows in #verdict once it shows something. */
+const verdictOf = async (evaluate) =>
+  (await until(evaluate, 'document.querySelector("#verdict")?.textContent ?? ""')) ?? "nothing, for a minute";
 
 try {
   const model = join(folder, "model.s7l");
@@ -203,11 +206,12 @@ try {
       "refused: root-unexpected",
     );
     const page = await browser.show(`${base}/vite/dist/index.html`);
-    const fill = `document.readyState === "complete" || await new Promise((done) => addEventListener("load", done));
-      document.querySelector("#address").value = ${JSON.stringify(`${base}/model.s7l`)};
+    const fill = `document.querySelector("#address").value = ${JSON.stringify(`${base}/model.s7l`)};
       document.querySelector("#root").value = ${JSON.stringify(built.root)};
       document.querySelector("#remote").requestSubmit();`;
-    await page(`(async () => { ${fill} })()`);
+    // A new target is an empty page first, which is complete as well.
+    await until(page, 'document.readyState === "complete" && document.querySelector("#remote") !== null');
+    await page(fill);
     hold("vite: reads one expert", /^expert 0 of .+ is genuine: \d+ of \d+ chunks/.test(await verdictOf(page)), true);
     hold(
       "next, in the browser: verifies",

@@ -1,7 +1,12 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { takeTurn } from "./turn.ts";
 
-afterEach(() => vi.unstubAllGlobals());
+const { MessageChannel: channel } = globalThis;
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  globalThis.MessageChannel = channel;
+});
 
 /** Works without a pause for so long, as a hash does. */
 function work(milliseconds: number): void {
@@ -13,6 +18,13 @@ describe("takeTurn", () => {
   test.each([
     ["Node", () => undefined],
     ["a page", () => vi.stubGlobal("setImmediate", undefined)],
+    [
+      "a host that has timers alone",
+      () => {
+        vi.stubGlobal("setImmediate", undefined);
+        Reflect.deleteProperty(globalThis, "MessageChannel");
+      },
+    ],
   ])("lets a timer through that long work keeps waiting, in %s", async (_, stub) => {
     stub();
     let heard = false;

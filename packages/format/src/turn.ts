@@ -24,6 +24,11 @@ function soon(resolve: () => void): void {
     globalThis.setImmediate(resolve);
     return;
   }
+  // A Worker of Cloudflare's has neither.
+  if (!("MessageChannel" in globalThis)) {
+    setTimeout(resolve);
+    return;
+  }
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = () => {
     port1.close();
