@@ -2,7 +2,7 @@
 import { scanContent } from "./content.ts";
 import type { PlannedTensor } from "./fold/tensor-plan.ts";
 import { concatBytes, createSha256, type Sha256 } from "./hash.ts";
-import { DOMAIN } from "./merkle.ts";
+import { startLeafHash } from "./merkle.ts";
 
 /** Takes a tensor's span in pieces, in order: each is checked, then hashed. Between the two its writing may begin. */
 export interface SpanSeal {
@@ -23,11 +23,7 @@ export function startSpanSeal(tensor: PlannedTensor, chunkSize?: number): SpanSe
   const hashes: Uint8Array[] = [];
   let running: Sha256 | undefined;
   let filled = 0;
-  const start = (): Sha256 => {
-    const started = createSha256();
-    if (chunkSize !== undefined) started.update(DOMAIN.leaf);
-    return started;
-  };
+  const start = chunkSize === undefined ? createSha256 : startLeafHash;
   const close = (): void => {
     if (running) hashes.push(running.digest());
     running = undefined;

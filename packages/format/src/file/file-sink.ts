@@ -58,21 +58,17 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
     await readInto(offset, bytes);
     return bytes;
   };
+  const written = (offset: number, length: number): void => {
+    size = Math.max(size, offset + length);
+    flush.add(length);
+  };
   return {
     write: async (offset, bytes) => {
       assertRange(Number.MAX_SAFE_INTEGER, offset, bytes.length);
       await attemptWrite(path, () => writeAll(handle, offset, bytes));
-      size = Math.max(size, offset + bytes.length);
-      flush.add(bytes.length);
+      written(offset, bytes.length);
     },
-    direct: {
-      path,
-      descriptor: handle.fd,
-      written: (offset, length) => {
-        size = Math.max(size, offset + length);
-        flush.add(length);
-      },
-    },
+    direct: { path, descriptor: handle.fd, written },
     read,
     source: (length) => ({
       size: length,

@@ -5,6 +5,7 @@
 import { constants, read } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { FormatError } from "../errors.ts";
+import { readFailure } from "../read-failure.ts";
 import { assertRange, type ByteSource } from "../source.ts";
 
 /** An open file. Close it when done. */
@@ -30,25 +31,6 @@ async function identify(handle: FileHandle, path: string): Promise<Identity> {
   const stat = await handle.stat({ bigint: true });
   if (!stat.isFile()) throw new FormatError("io", `${path} is not a regular file`, path);
   return { device: stat.dev, inode: stat.ino, size: stat.size, modified: stat.mtimeNs, changed: stat.ctimeNs };
-}
-
-/** Why a file cannot be read, in words: FormatError `io`. */
-export function readFailure(cause: unknown, path: string): FormatError {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  const reasons: Readonly<Record<string, string>> = {
-    ENOENT: "there is no such file",
-    ELOOP: "it is a symbolic link; give the file that it points to",
-    EACCES: "permission was denied",
-    EPERM: "permission was denied",
-    EISDIR: "it is a folder",
-    EMFILE: "too many files are open",
-  };
-  return new FormatError(
-    "io",
-    `${path} cannot be read: ${reasons[code] ?? (cause instanceof Error ? cause.message : String(cause))}`,
-    path,
-    { cause },
-  );
 }
 
 /**

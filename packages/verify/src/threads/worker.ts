@@ -3,10 +3,9 @@
  * records that the parent has verified. What goes wrong it leaves to the parent, which checks again. The build makes one script of
  * this file and what it imports (scripts/inline-script.mjs).
  */
-import { type PlacedTensor, type SharedBytes, type TensorRecord, threadPort } from "@s7l/format";
+import { openShared, type PlacedTensor, type SharedBytes, type TensorRecord, threadPort } from "@s7l/format";
 import { type ChunkBuffers, chunkBuffers } from "../chunk-buffers.ts";
 import { readTensor, type TensorPlace } from "../tensor-reader.ts";
-import { openShared } from "./shared-source.ts";
 
 /** The first question tells where the bytes are; each other one is of a tensor: does it hold? Each is answered with yes or no. */
 export type Question =

@@ -1,9 +1,9 @@
 import { mkdtemp, open, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ByteSource, readInto } from "@s7l/format";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openShared } from "./shared-source.ts";
+import { type ByteSource, readInto } from "./source.ts";
 
 const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i & 255);
 let folder: string;

@@ -1,5 +1,8 @@
 /** The same bytes as another thread's source. */
-import { assertRange, type ByteSource, blobSource, builtin, FormatError, type SharedBytes } from "@s7l/format";
+import { FormatError } from "./errors.ts";
+import { builtin } from "./host.ts";
+import { readFailure } from "./read-failure.ts";
+import { assertRange, type ByteSource, blobSource, type SharedBytes } from "./source.ts";
 
 interface NodeFiles {
   readSync(descriptor: number, target: Uint8Array, at: number, length: number, position: number): number;
@@ -11,20 +14,26 @@ function isNodeFiles(found: unknown): found is NodeFiles {
 
 /**
  * Opens what a source shares. A descriptor is the process's, so what is read is the very file that the other thread holds open,
- * whatever its name has come to mean. Throws FormatError `io` where the host has no files.
+ * whatever its name has come to mean. It has read when it returns: for a thread that holds up nobody. `path` is what errors call the
+ * file. Throws FormatError `io` where the host has no files.
  */
-export function openShared(shared: SharedBytes): ByteSource {
+export function openShared(shared: SharedBytes, path = "the file"): ByteSource {
   if (shared.kind === "blob") return blobSource(shared.blob);
   const { descriptor, size } = shared;
   const files = builtin("node:fs");
   if (!isNodeFiles(files)) throw new FormatError("io", "this host has no files");
-  // Waiting for the disk holds up nobody here, and asking for a callback costs more than a read from memory.
+  // Asking for a callback costs more than a read from memory, and the system reads ahead of whoever reads in order.
   const fill = (offset: number, target: Uint8Array): void => {
     assertRange(size, offset, target.length);
     let filled = 0;
     while (filled < target.length) {
-      const got = files.readSync(descriptor, target, filled, target.length - filled, offset + filled);
-      if (got === 0) throw new FormatError("io", "the file became shorter while it was read");
+      let got: number;
+      try {
+        got = files.readSync(descriptor, target, filled, target.length - filled, offset + filled);
+      } catch (cause) {
+        throw readFailure(cause, path);
+      }
+      if (got === 0) throw new FormatError("io", `${path} became shorter while it was read`, path);
       filled += got;
     }
   };
