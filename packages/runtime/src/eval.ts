@@ -2,10 +2,9 @@
  * Teacher-forced evaluation. The model runs in integers; what is told to people about it (likelihoods, divergences) is
  * computed from its integer logits in floating point, outside inference.
  */
-import type { ByteSink, ByteSource } from "@s7l/format";
+import { type ByteSink, type ByteSource, takeTurn } from "@s7l/format";
 import type { Logits } from "./engine.ts";
 import { RuntimeError } from "./errors.ts";
-import { turns } from "./generation/generate.ts";
 import { likeliest } from "./generation/sampler.ts";
 import type { Model } from "./model.ts";
 import { littleEndian } from "./receipt/logits-digest.ts";
@@ -61,13 +60,12 @@ export async function evaluate(
     );
   }
   const chunk = Math.max(1, Math.min(CHUNK, Math.floor(LOGITS_A_CALL / model.vocab)));
-  const turn = turns(signal);
   const sums = { done: 0, tokens: 0, nll: 0, hits: 0, kl: 0, agreed: 0 };
   for (const ids of sequences) {
     const session = openSession(model);
     const body = session.begin(STX);
     for (let at = 0; at < ids.length; at += chunk) {
-      await turn();
+      await takeTurn(signal);
       const part = ids.slice(at, at + chunk);
       const logits = await body.forward(part, "all");
       const values = dequantize(logits);

@@ -1,10 +1,9 @@
 /** Golden prompts: which to seal, and how a verifier replays them. */
-import { encodeCanonical, type LexicalTable, MAX_PROMPT_IDS, sha256, type WeightSource } from "@s7l/format";
+import { encodeCanonical, type LexicalTable, MAX_PROMPT_IDS, sha256, takeTurn, type WeightSource } from "@s7l/format";
 import { isVerifiedArtifact, type Prompts, type VerifiedArtifact } from "@s7l/verify";
 import { bestEngine } from "./engine/host.ts";
 import { runStreamed } from "./engine/streamed.ts";
 import { RuntimeError } from "./errors.ts";
-import { turns } from "./generation/generate.ts";
 import { type LoadOptions, loadModel, type Model, notVerified } from "./model.ts";
 import { createLogitsDigest } from "./receipt/logits-digest.ts";
 import { passGate, STX } from "./session/gate.ts";
@@ -67,7 +66,6 @@ function sentences(lexical: LexicalTable | undefined): readonly string[] {
  * what a session throws.
  */
 export async function replayPrompts(model: Model, prompts: Prompts, signal?: AbortSignal): Promise<Uint8Array[]> {
-  const turn = turns(signal);
   const digests: Uint8Array[] = [];
   for (const ids of prompts) {
     if (ids.length < 1 || ids.length > MAX_PROMPT_IDS)
@@ -77,7 +75,7 @@ export async function replayPrompts(model: Model, prompts: Prompts, signal?: Abo
     try {
       const body = session.begin(STX);
       for (let at = 0; at < ids.length; at += CHUNK) {
-        await turn();
+        await takeTurn(signal);
         digest.update(await body.forward(ids.slice(at, at + CHUNK), "all"));
       }
     } finally {

@@ -1,5 +1,5 @@
 /** Generation: a prompt in, one step an id out. What it yields depends on artifact, prompt and options alone. */
-
+import { takeTurn } from "@s7l/format";
 import { RuntimeError } from "../errors.ts";
 import type { Model } from "../model.ts";
 import { createLogitsDigest } from "../receipt/logits-digest.ts";
@@ -35,8 +35,6 @@ export interface GenerateStep {
 
 /** Positions a chunk of the prompt: how often an abort is noticed. It changes no bit. */
 const CHUNK = 128;
-/** Milliseconds of work after which other tasks of the host get their turn. */
-const TURN = 40;
 
 /**
  * Continues a prompt in an open body. Each step's id is chosen from the logits of the position before; it is run only when
@@ -55,9 +53,8 @@ export async function* generate(
   const ids = [...body.ids, ...promptIds];
   const ending = createEnding(model, ids, options);
   const digest = createLogitsDigest();
-  const turn = turns(options.signal);
 
-  let logits = await runPrompt(body, promptIds, turn, options.onPrompt);
+  let logits = await runPrompt(body, promptIds, options);
   for (;;) {
     const id = sampler.choose(logits, ids);
     const logitsDigest = digest.update(logits);
@@ -68,19 +65,14 @@ export async function* generate(
       return;
     }
     yield { id, text, logitsDigest };
-    await turn();
+    await takeTurn(options.signal);
     if (body.length !== ids.length - 1)
       throw new RuntimeError("interleaved", "the session was used during a generation: open one session for each");
     logits = await body.forward([id]);
   }
 }
 
-async function runPrompt(
-  body: SessionBody,
-  ids: readonly number[],
-  turn: () => Promise<void>,
-  onPrompt: GenerateOptions["onPrompt"],
-) {
+async function runPrompt(body: SessionBody, ids: readonly number[], { signal, onPrompt }: GenerateOptions) {
   const { context } = body.model;
   // Before the first chunk: a prompt that does not fit leaves the body as it was.
   if (body.length + ids.length > context) {
@@ -90,7 +82,7 @@ async function runPrompt(
     );
   }
   for (let at = 0; ; at += CHUNK) {
-    await turn();
+    await takeTurn(signal);
     const logits = await body.forward(ids.slice(at, at + CHUNK));
     onPrompt?.(Math.min(at + CHUNK, ids.length), ids.length);
     if (at + CHUNK >= ids.length) return logits;
@@ -144,18 +136,4 @@ function stepsAtMost(maxTokens: number | undefined): number {
   if (maxTokens === undefined) return Number.POSITIVE_INFINITY;
   if (Number.isSafeInteger(maxTokens) && maxTokens >= 1) return maxTokens;
   throw new RuntimeError("option", `maxTokens is ${maxTokens}; it is a whole number of 1 or more`);
-}
-
-/** When this thread last let other tasks run: many short generations in a row must, too. */
-let lastTurn = Date.now();
-
-/** Lets the host breathe: engines compute without a pause, and an abort comes as a task of its own. */
-export function turns(signal: AbortSignal | undefined): () => Promise<void> {
-  return async () => {
-    signal?.throwIfAborted();
-    if (Date.now() - lastTurn < TURN) return;
-    await new Promise((resolve) => setTimeout(resolve));
-    lastTurn = Date.now();
-    signal?.throwIfAborted();
-  };
 }

@@ -1,8 +1,8 @@
 /** Replays a receipt: is what it claims what this artifact computes, and if not, where is the first difference? */
-import { toHex } from "@s7l/format";
+import { takeTurn, toHex } from "@s7l/format";
 import type { Logits } from "../engine.ts";
 import { RuntimeError } from "../errors.ts";
-import { createEnding, turns } from "../generation/generate.ts";
+import { createEnding } from "../generation/generate.ts";
 import { createSampler } from "../generation/sampler.ts";
 import type { Model } from "../model.ts";
 import { STX } from "../session/gate.ts";
@@ -96,14 +96,13 @@ async function replayPositions(model: Model, receipt: Receipt, options: ReplayOp
   const all = [...prompt, ...ids.slice(0, -1)];
   const stray = all.findIndex((id) => id >= model.vocab);
   const runnable = all.slice(0, Math.min(stray < 0 ? all.length : stray, model.context));
-  const turn = turns(signal);
   const session = openSession(model);
   try {
     const body = session.begin(STX);
     // Before the last id of the prompt nobody looks at logits.
     const silent = prompt.length - 1;
     for (let at = 0; at < runnable.length; ) {
-      await turn();
+      await takeTurn(signal);
       const to = Math.min(runnable.length, at + chunk, at < silent ? silent : runnable.length);
       const logits = await body.forward(runnable.slice(at, to), at < silent ? "last" : "all");
       for (let position = at; at >= silent && position < to; position++) {

@@ -1,19 +1,6 @@
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readJson } from "../../test/reference.ts";
+import { type Json, openJson, tokenizers, tokenizerTexts } from "../../test/tokenizer-vectors.ts";
 import { RuntimeError } from "../errors.ts";
-import { openTokenizer } from "./tokenizer.ts";
-
-type Json = Readonly<Record<string, unknown>>;
-
-/** Made by `tokenizer-vectors.py`, beside it, with the reference. */
-const { tokenizerTexts, tokenizers } = readJson<{
-  readonly tokenizerTexts: readonly string[];
-  readonly tokenizers: readonly { readonly tokenizer: Json; readonly ids: readonly (readonly number[])[] }[];
-}>(join(import.meta.dirname, "../../test/goldens/tokenizer-vectors.json"));
-
-const open = (tokenizer: Json) =>
-  openTokenizer({ tokenizer: new TextEncoder().encode(JSON.stringify(tokenizer)), eos: [] }, 1 << 16);
 
 const whole = {
   added_tokens: [],
@@ -53,7 +40,7 @@ describe("a tokenizer.json", () => {
     const outcomes = tokenizers.flatMap(({ tokenizer, ids }) =>
       tokenizerTexts.map((text, index) => {
         try {
-          expect(open(tokenizer)?.encode(text), JSON.stringify({ text, tokenizer })).toEqual(ids[index]);
+          expect(openJson(tokenizer)?.encode(text), JSON.stringify({ text, tokenizer })).toEqual(ids[index]);
           return 1;
         } catch (error) {
           if (!(error instanceof RuntimeError)) throw error;
@@ -67,7 +54,7 @@ describe("a tokenizer.json", () => {
   });
 
   test("that is opened as it stands is refused for one part alone", () => {
-    expect(open({ ...whole, added_tokens: [token], post_processor: template([4]) })?.encode("ab")).toEqual([4, 3]);
+    expect(openJson({ ...whole, added_tokens: [token], post_processor: template([4]) })?.encode("ab")).toEqual([4, 3]);
   });
 
   test.each<[string, Json]>([
@@ -118,7 +105,7 @@ describe("a tokenizer.json", () => {
       { pre_tokenizer: metaspace, added_tokens: [token, { ...token, id: 5, content: ">y", normalized: true }] },
     ],
   ])("is refused by name where the reference reads it otherwise: %s", (reason, parts) => {
-    expect(() => open({ ...whole, ...parts })).toThrow(
+    expect(() => openJson({ ...whole, ...parts })).toThrow(
       expect.objectContaining({ code: "tokenizer", message: expect.stringContaining(reason) }),
     );
   });
@@ -133,7 +120,7 @@ describe("a tokenizer.json", () => {
     ],
     ["neither token nor unknown-token", "acb", { model: { ...whole.model, unk_token: null } }],
   ])("refuses a text to which it could give other ids: one with %s", (reason, text, parts) => {
-    const tokenizer = open({ ...whole, ...parts });
+    const tokenizer = openJson({ ...whole, ...parts });
     expect(tokenizer?.encode("ab").length).toBeGreaterThan(0);
     expect(() => tokenizer?.encode(text)).toThrow(
       expect.objectContaining({ code: "tokenizer", message: expect.stringContaining(reason) }),

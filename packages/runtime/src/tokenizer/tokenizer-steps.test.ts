@@ -1,13 +1,5 @@
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readJson } from "../../test/reference.ts";
-import { openTokenizer } from "./tokenizer.ts";
-
-/** Made by `tokenizer-vectors.py`, beside it, with the reference. */
-const { stepTexts, steps } = readJson<{
-  readonly stepTexts: readonly string[];
-  readonly steps: readonly { readonly kind: string; readonly part: unknown; readonly pieces: readonly string[][] }[];
-}>(join(import.meta.dirname, "../../test/goldens/tokenizer-vectors.json"));
+import { openJson, steps, stepTexts } from "../../test/tokenizer-vectors.ts";
 
 /** A tokenizer of one step, each of whose tokens is a piece. */
 function tokenizerOf(kind: string, part: unknown, pieces: Iterable<string> = []) {
@@ -24,7 +16,7 @@ function tokenizerOf(kind: string, part: unknown, pieces: Iterable<string> = [])
     },
     [kind]: part,
   };
-  return openTokenizer({ tokenizer: new TextEncoder().encode(JSON.stringify(whole)), eos: [] }, 1 << 16);
+  return openJson(whole);
 }
 
 describe("a step that normalizes or splits", () => {
