@@ -2,8 +2,9 @@
 import { multiplyMany } from "./linear-many";
 import { multiplyOne } from "./linear-one";
 import { relaxedMany } from "./linear-relaxed";
+import { worthSeven } from "./linear-seven";
 import { linearTwoPlane } from "./linear-two-plane";
-import { address, head } from "./memory";
+import { address, field, head } from "./memory";
 import { FAST_L1 } from "./product";
 
 /** y = W x for rows [from, to) of a map and all tokens; this part's or goes to its place in each head. */
@@ -22,6 +23,6 @@ export function linear(map: usize, x: usize, tokens: i32, y: usize, from: i32, t
 
 @inline
 function several(map: usize, x: usize, t: i32, tokens: i32, y: usize, from: i32, to: i32, part: i32): void {
-  if (ASC_FEATURE_RELAXED_SIMD) relaxedMany(map, x, t, tokens, y, from, to, part);
+  if (ASC_FEATURE_RELAXED_SIMD && !worthSeven(tokens, field(map, 7))) relaxedMany(map, x, t, tokens, y, from, to, part);
   else multiplyMany(map, x, t, tokens, y, from, to, part);
 }
