@@ -19,6 +19,11 @@ import { touch } from "./touch";
 
 /** Queries of a group: their sums and a page of keys stay in the first-level cache. */
 const QUERIES: i32 = 8;
+/**
+ * Slots whose keys, and then values, are brought to the core's caches before they are used: 128 KiB of keys of 64 dims. Many at a time keep
+ * all of memory's lanes busy, where reading on the way leaves most of it waiting: a page is too short for what fetches ahead by itself.
+ */
+const STRETCH: i32 = 16 * PAGE;
 /** Bytes of a query record. */
 const RECORD: usize = 48;
 
@@ -102,7 +107,9 @@ function sumsOf(scratch: usize): usize {
 
 /** Both passes of a group over the pages that any of its queries sees. */
 function attendGroup(attention: usize, records: usize, count: i32, kvHead: i32, table: usize): void {
-  const bytes = headBytes(pad8(field(attention, 2)), pad8(field(attention, 3)));
+  const keyPad = pad8(field(attention, 2));
+  const bytes = headBytes(keyPad, pad8(field(attention, 3)));
+  const keys = <usize>(PAGE * keyPad) << 1;
   let start = i32.MAX_VALUE;
   let end = 0;
   for (let i = 0; i < count; i++) {
@@ -110,22 +117,27 @@ function attendGroup(attention: usize, records: usize, count: i32, kvHead: i32, 
     start = min(start, field(record, 3));
     end = max(end, field(record, 4));
   }
-  for (let slot = start & ~(PAGE - 1); slot < end; slot += PAGE) {
+  const first = start & ~(PAGE - 1);
+  const short = end - first <= STRETCH;
+  for (let slot = first; slot < end; slot += PAGE) {
+    if (((slot - first) & (STRETCH - 1)) == 0) touchPages(table, slot, end, kvHead, bytes, 0, short ? bytes : keys);
     const page = pageOf(table, slot, kvHead, bytes);
-    if (slot + PAGE < end) touchStart(pageOf(table, slot + PAGE, kvHead, bytes));
     for (let i = 0; i < count; i++) scorePage(attention, records + <usize>i * RECORD, page, slot);
   }
   for (let i = 0; i < count; i++) hideSlots(records + <usize>i * RECORD);
-  for (let slot = start & ~(PAGE - 1); slot < end; slot += PAGE) {
+  for (let slot = first; slot < end; slot += PAGE) {
+    if (!short && ((slot - first) & (STRETCH - 1)) == 0) touchPages(table, slot, end, kvHead, bytes, keys, bytes);
     const page = pageOf(table, slot, kvHead, bytes);
     for (let i = 0; i < count; i++) weighPage(attention, records + <usize>i * RECORD, page, slot, sumsOf(records) - 64);
   }
 }
 
-/** Reads ahead what a stream begins with: after so much the processor fetches on by itself. */
-@inline
-function touchStart(at: usize): void {
-  touch(at, at + 512);
+/** Reads ahead bytes [from, to) of a head's share of each page of a stretch. */
+function touchPages(table: usize, slot: i32, end: i32, kvHead: i32, bytes: usize, from: usize, to: usize): void {
+  for (const last = min(end, slot + STRETCH); slot < last; slot += PAGE) {
+    const page = pageOf(table, slot, kvHead, bytes);
+    touch(page + from, page + to);
+  }
 }
 
 /** Scores of a page's slots that a query sees, and the largest of them and of their values' exponents. */
@@ -147,7 +159,6 @@ function scorePage(attention: usize, record: usize, page: usize, slot: i32): voi
     const high = min(BLOCK, end - block);
     const keys = page + ((at * <usize>keyPad) << 1);
     dotBlock(address(record, 0), keys, keyPad, to);
-    touchStart(keys + (<usize>keyPad << 6)); // of the next block, or the page's values
     scoreSlots(to, exponents, low, high, significand, base, <i64>field(record, 2), end - 1 - block);
     largest = max(largest, largestOf(to, low, high));
     valueExponent = max(valueExponent, largestOf(exponents + <usize>PAGE * 8, low, high));
@@ -181,7 +192,6 @@ function weighPage(attention: usize, record: usize, page: usize, slot: i32, weig
   for (let block = max(slot, from); block < min(slot + PAGE, end); block += BLOCK) {
     const at = <usize>(block - slot);
     const p = address(record, 5) + (<usize>(block - from) << 2);
-    touchStart(values + at * <usize>valuePad);
     let j: usize = 0;
     do {
       const power = exp2Lanes(i32x4.sub(largest, v128.load(p + j)));
