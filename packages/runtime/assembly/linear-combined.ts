@@ -1,20 +1,21 @@
 /**
  * Rows and tokens as linear-seven.ts multiplies them: their sums and differences, two columns of four rows or tokens in a vector.
  *
- * Rows: i16 [7][block/4][8 rows][2]; tokens: i16 [7][block/4][4 tokens][2], where a block's columns are taken in two halves.
+ * Rows, of 16 or 32: i16 [7][block/4][8 or 16 rows][2]; tokens: i16 [7][block/4][4 tokens][2], where a block's columns are taken in two halves.
  */
 import { row } from "./memory";
 
 /** Products of a tile, and combinations of each side. */
 export const COMBINED: usize = 7;
 
-/** Sixteen rows of a block of columns, which begin at w. */
-export function combineRows(w: usize, stride: usize, block: i32, to: usize): void {
+/** 16 or 32 rows of a block of columns, which begin at w. */
+export function combineRows(w: usize, stride: usize, rows: i32, block: i32, to: usize): void {
   const half = <usize>block >> 1;
-  const each = half << 4; // bytes of a combination
-  for (let g: usize = 0; g < 2; g++) {
+  const pair = <usize>rows << 1; // bytes of a pair of columns of half the rows
+  const each = (half >> 1) * pair; // bytes of a combination
+  const bottom = stride * <usize>(rows >> 1);
+  for (let g: usize = 0; g < <usize>(rows >> 3); g++) {
     let top = w + 4 * g * stride;
-    const bottom = stride << 3;
     let at = to + (g << 4);
     for (const end = top + half; top < end; top += 8) {
       const a = pairs(top, stride);
@@ -25,9 +26,9 @@ export function combineRows(w: usize, stride: usize, block: i32, to: usize): voi
       const c2 = pairs(top + bottom + 2 * stride, stride);
       const d = pairs(top + bottom + half, stride);
       const d2 = pairs(top + bottom + half + 2 * stride, stride);
-      combineFour(at, each, low(a, a2), low(b, b2), low(c, c2), low(d, d2));
-      combineFour(at + 64, each, high(a, a2), high(b, b2), high(c, c2), high(d, d2));
-      at += 128;
+      combineFour(at, pair, each, low(a, a2), low(b, b2), low(c, c2), low(d, d2));
+      combineFour(at + 2 * pair, pair, each, high(a, a2), high(b, b2), high(c, c2), high(d, d2));
+      at += 4 * pair;
     }
   }
 }
@@ -52,7 +53,7 @@ function high(a: v128, b: v128): v128 {
 
 /** Two vectors of each combination, from four columns of each block's rows as bytes. */
 @inline
-function combineFour(at: usize, each: usize, a11: v128, a12: v128, a21: v128, a22: v128): void {
+function combineFour(at: usize, pair: usize, each: usize, a11: v128, a12: v128, a21: v128, a22: v128): void {
   combineTwo(
     at,
     each,
@@ -62,7 +63,7 @@ function combineFour(at: usize, each: usize, a11: v128, a12: v128, a21: v128, a2
     i16x8.extend_low_i8x16_s(a22),
   );
   combineTwo(
-    at + 32,
+    at + pair,
     each,
     i16x8.extend_high_i8x16_s(a11),
     i16x8.extend_high_i8x16_s(a12),

@@ -1,35 +1,43 @@
 /**
  * Many tokens by a matrix with seven products where the definition has eight: V. Strassen, "Gaussian elimination is not optimal" (1969).
  *
- * Sixteen rows A by eight tokens B are blocks of two by two, halved by rows, tokens and columns, and
+ * Sixteen or 32 rows A by eight tokens B are blocks of two by two, halved by rows, tokens and columns, and
  *   m1 = (a11 + a22)(b11 + b22)   m2 = (a21 + a22) b11   m3 = a11 (b12 - b22)   m4 = a22 (b21 - b11)
  *   m5 = (a11 + a12) b22   m6 = (a21 - a11)(b11 + b12)   m7 = (a12 - a22)(b21 + b22)
  *   c11 = m1 + m4 - m5 + m7   c12 = m3 + m5   c21 = m2 + m4   c22 = m1 - m2 + m3 + m6
  * In floats that loses digits. In integers it loses nothing: sums of two weights or two activations fit in 16 bits, and what is added up
  * wraps modulo 2^32 on the way to a result that fits.
  *
+ * A tile of half as many rows by four tokens is sums in registers: of eight rows they fill the sixteen that a host with vectors of 128 bits
+ * has, and where it joins two to one of 256 (engine/wide-vectors.ts) those of sixteen do, for two loads less in every ten.
+ *
  * Columns are taken a block at a time, so that combined rows stay near the first-level cache and combined activations in the second;
  * between blocks the sums lie in the result's own rows. How rows and tokens are combined: linear-combined.ts.
  */
 import { COMBINED, combineRows, combineTokens } from "./linear-combined";
 import { address, field, row } from "./memory";
-import { addOr, shiftOf } from "./product";
+import { addOr, isTall, shiftOf } from "./product";
 import { touch } from "./touch";
 import { halfOf, mulShift4, orLanes } from "./vector";
 
 /** Columns of a block, at most: SEVEN_COLUMNS of engine/kernels.ts. */
 const BLOCK: i32 = 1024;
-/** Rows and tokens of a tile. */
-export const SEVEN_ROWS: i32 = 16;
+/** Tokens of the products joined at once. */
 const TOKENS: i32 = 8;
 /** Bytes of a token's state, { or v128, shift i32 }: STATE of engine/kernels.ts. */
 const STATE: usize = 32;
-/** Bytes of a product of eight rows by four tokens, v128 [4 tokens][2]. */
-const PRODUCT: usize = 128;
 
-/** Where the states of tokens lie, and the seven products of a tile. */
+/** Where the states of tokens lie, and the seven products of a tile: i32 [4 tokens][rows of the tile]. */
 let states: usize = 0;
 let products: usize = 0;
+/** Bytes of a product. */
+let product: usize = 0;
+
+/** Rows that are combined at once: two tiles of them. */
+@inline
+export function sevenRows(): i32 {
+  return isTall ? 32 : 16;
+}
 
 /** Whether so many tokens and columns repay what combining them costs. */
 @inline
@@ -38,7 +46,7 @@ export function worthSeven(tokens: i32, columns: i32): bool {
 }
 
 /**
- * Rows [from, to), a multiple of SEVEN_ROWS, of tokens whose sums fit in 32 bits. `workspace`: a state for each token, seven products,
+ * Rows [from, to), a multiple of {@link sevenRows}, of tokens whose sums fit in 32 bits. `workspace`: a state for each token, seven products,
  * then the combined rows and tokens.
  */
 export function multiplySeven(
@@ -55,10 +63,12 @@ export function multiplySeven(
   const stride = <usize>field(map, 1);
   const blocks = (columns + BLOCK - 1) / BLOCK;
   const width = ((columns + blocks - 1) / blocks + 15) & ~15;
+  const height = sevenRows();
   states = workspace;
   products = states + <usize>((tokens + 7) & ~7) * STATE;
-  const rows = products + COMBINED * PRODUCT;
-  const activations = rows + COMBINED * 8 * <usize>width;
+  product = <usize>height << 3;
+  const rows = products + COMBINED * product;
+  const activations = rows + COMBINED * <usize>(height >> 1) * <usize>width;
   openTokens(map, xs, t, tokens);
   for (let k = 0; k < columns; k += width) {
     const block = min(width, columns - k);
@@ -66,15 +76,16 @@ export function multiplySeven(
     for (let i = 0; i < tokens; i += TOKENS) combineTokens(xs, t, i, tokens, k, block, activations + <usize>(i >> 3) * group);
     const w = address(map, 0) + <usize>k;
     const share = (<usize>block << 3) / <usize>tokens;
-    for (let r = from; r < to; r += SEVEN_ROWS) {
-      combineRows(w + <usize>r * stride, stride, block, rows);
-      const next = r + SEVEN_ROWS < to ? w + <usize>(r + SEVEN_ROWS) * stride : 0;
+    for (let r = from; r < to; r += height) {
+      combineRows(w + <usize>r * stride, stride, height, block, rows);
+      const next = r + height < to ? w + <usize>(r + height) * stride : 0;
       let x = activations;
       for (let i = 0; i < tokens; i += TOKENS) {
         // Meanwhile the next rows come from memory, a share with every eight tokens.
-        if (next != 0) touchRows(next + ((<usize>i * share) >> 3), share, stride);
-        multiplyTile(rows, x, block);
-        finishTile(map, y, r, t, i, tokens, k == 0, k + block == columns);
+        if (next != 0) touchRows(next + ((<usize>i * share) >> 3), share, stride, height);
+        if (isTall) multiplyTall(rows, x, block);
+        else multiplyTile(rows, x, block);
+        finishTiles(map, y, r, t, i, tokens, k == 0, k + block == columns);
         x += group;
       }
     }
@@ -91,22 +102,22 @@ function openTokens(map: usize, xs: usize, t: i32, tokens: i32): void {
 }
 
 @inline
-function touchRows(at: usize, share: usize, stride: usize): void {
-  for (let r = 0; r < SEVEN_ROWS; r++) {
+function touchRows(at: usize, share: usize, stride: usize, rows: i32): void {
+  for (let r = 0; r < rows; r++) {
     touch(at, at + share);
     at += stride;
   }
 }
 
 /**
- * The seven products of a tile: eight accumulators of four rows each for a token, which is broadcast two columns at a time. One step a
+ * The seven products of eight rows: eight accumulators of four rows each for a token, which is broadcast two columns at a time. One step a
  * turn, as Node 20 moves all loads of a body to its front, and spills with two.
  */
 function multiplyTile(rows: usize, x: usize, block: i32): void {
   const bytes = <usize>block << 3; // of eight combined rows
   let w = rows;
   let to = products;
-  for (const last = to + COMBINED * PRODUCT; to < last; to += PRODUCT) {
+  for (const last = to + COMBINED * product; to < last; to += product) {
     let a0 = i32x4.splat(0);
     let a1 = i32x4.splat(0);
     let b0 = i32x4.splat(0);
@@ -143,30 +154,100 @@ function multiplyTile(rows: usize, x: usize, block: i32): void {
   }
 }
 
-/** Joins the products of a tile to the sums of its eight tokens, rows [r, r + 16), and ends these with the last block. */
-function finishTile(map: usize, y: usize, r: i32, t: i32, i: i32, tokens: i32, first: bool, last: bool): void {
+/** The same of sixteen rows: sixteen accumulators, in eight registers where the host joins two. */
+function multiplyTall(rows: usize, x: usize, block: i32): void {
+  const bytes = <usize>block << 4; // of sixteen combined rows
+  let w = rows;
+  let to = products;
+  for (const last = to + COMBINED * product; to < last; to += product) {
+    let a0 = i32x4.splat(0);
+    let a1 = i32x4.splat(0);
+    let a2 = i32x4.splat(0);
+    let a3 = i32x4.splat(0);
+    let b0 = i32x4.splat(0);
+    let b1 = i32x4.splat(0);
+    let b2 = i32x4.splat(0);
+    let b3 = i32x4.splat(0);
+    let c0 = i32x4.splat(0);
+    let c1 = i32x4.splat(0);
+    let c2 = i32x4.splat(0);
+    let c3 = i32x4.splat(0);
+    let d0 = i32x4.splat(0);
+    let d1 = i32x4.splat(0);
+    let d2 = i32x4.splat(0);
+    let d3 = i32x4.splat(0);
+    for (const end = w + bytes; w < end; w += 64) {
+      const w0 = v128.load(w);
+      const w1 = v128.load(w, 16);
+      const w2 = v128.load(w, 32);
+      const w3 = v128.load(w, 48);
+      let v = v128.load32_splat(x);
+      a0 = i32x4.add(a0, i32x4.dot_i16x8_s(w0, v));
+      a1 = i32x4.add(a1, i32x4.dot_i16x8_s(w1, v));
+      a2 = i32x4.add(a2, i32x4.dot_i16x8_s(w2, v));
+      a3 = i32x4.add(a3, i32x4.dot_i16x8_s(w3, v));
+      v = v128.load32_splat(x, 4);
+      b0 = i32x4.add(b0, i32x4.dot_i16x8_s(w0, v));
+      b1 = i32x4.add(b1, i32x4.dot_i16x8_s(w1, v));
+      b2 = i32x4.add(b2, i32x4.dot_i16x8_s(w2, v));
+      b3 = i32x4.add(b3, i32x4.dot_i16x8_s(w3, v));
+      v = v128.load32_splat(x, 8);
+      c0 = i32x4.add(c0, i32x4.dot_i16x8_s(w0, v));
+      c1 = i32x4.add(c1, i32x4.dot_i16x8_s(w1, v));
+      c2 = i32x4.add(c2, i32x4.dot_i16x8_s(w2, v));
+      c3 = i32x4.add(c3, i32x4.dot_i16x8_s(w3, v));
+      v = v128.load32_splat(x, 12);
+      d0 = i32x4.add(d0, i32x4.dot_i16x8_s(w0, v));
+      d1 = i32x4.add(d1, i32x4.dot_i16x8_s(w1, v));
+      d2 = i32x4.add(d2, i32x4.dot_i16x8_s(w2, v));
+      d3 = i32x4.add(d3, i32x4.dot_i16x8_s(w3, v));
+      x += 16;
+    }
+    v128.store(to, a0);
+    v128.store(to, a1, 16);
+    v128.store(to, a2, 32);
+    v128.store(to, a3, 48);
+    v128.store(to, b0, 64);
+    v128.store(to, b1, 80);
+    v128.store(to, b2, 96);
+    v128.store(to, b3, 112);
+    v128.store(to, c0, 128);
+    v128.store(to, c1, 144);
+    v128.store(to, c2, 160);
+    v128.store(to, c3, 176);
+    v128.store(to, d0, 192);
+    v128.store(to, d1, 208);
+    v128.store(to, d2, 224);
+    v128.store(to, d3, 240);
+  }
+}
+
+/** Joins the products of two tiles to the sums of eight tokens, rows from r on, and ends these with the last block. */
+function finishTiles(map: usize, y: usize, r: i32, t: i32, i: i32, tokens: i32, first: bool, last: bool): void {
   const at = <usize>r << 2;
   const multipliers = address(map, 3) + at;
+  const half = product >> 2; // bytes of a token's results of one tile
   for (let j: i32 = 0; j < 4 && i + j < tokens; j++) {
     const out = row(y, t + i + j, 4) + at;
     const state = states + <usize>(i + j) * STATE;
     // Four tokens on; where there is none, its results go nowhere.
     const both = i + j + 4 < tokens;
     const beside = row(y, t + i + j + 4, 4) + at;
-    for (let g: usize = 0; g < 32; g += 16) {
-      const m = products + (<usize>j << 5) + g;
+    for (let g: usize = 0; g < half; g += 16) {
+      let m = products + <usize>j * half + g;
       const m1 = v128.load(m);
-      const m2 = v128.load(m, 128);
-      const m3 = v128.load(m, 256);
-      const m4 = v128.load(m, 384);
-      const m5 = v128.load(m, 512);
-      const c11 = i32x4.add(i32x4.sub(i32x4.add(m1, m4), m5), v128.load(m, 768));
+      const m2 = v128.load((m += product));
+      const m3 = v128.load((m += product));
+      const m4 = v128.load((m += product));
+      const m5 = v128.load((m += product));
+      const m6 = v128.load((m += product));
+      const c11 = i32x4.add(i32x4.sub(i32x4.add(m1, m4), m5), v128.load(m + product));
       deliver(out + g, c11, state, multipliers + g, first, last);
-      deliver(out + g + 32, i32x4.add(m2, m4), state, multipliers + g + 32, first, last);
+      deliver(out + g + half, i32x4.add(m2, m4), state, multipliers + g + half, first, last);
       if (!both) continue;
-      const c22 = i32x4.add(i32x4.add(i32x4.sub(m1, m2), m3), v128.load(m, 640));
+      const c22 = i32x4.add(i32x4.add(i32x4.sub(m1, m2), m3), m6);
       deliver(beside + g, i32x4.add(m3, m5), state + 4 * STATE, multipliers + g, first, last);
-      deliver(beside + g + 32, c22, state + 4 * STATE, multipliers + g + 32, first, last);
+      deliver(beside + g + half, c22, state + 4 * STATE, multipliers + g + half, first, last);
     }
   }
 }

@@ -12,6 +12,8 @@ export const FAST_L1: i32 = 16909320; // floor((2^31 - 1) / 127)
 
 /** Where this thread may write what it prepares for a product. */
 export let workspace: usize = 0;
+/** Whether tiles of many tokens have sixteen rows: see linear-seven.ts. */
+export let isTall: bool = false;
 
 /**
  * An i32 for each token of a chunk, this thread's alone: the or of its results so far. It goes to the token's head once, at the
@@ -21,10 +23,11 @@ let ors: usize = 0;
 /** Bytes of these, for 256 tokens: workspaceBytes of engine/kernels.ts. */
 const ORS: usize = 1024;
 
-/** Tells where: ORS, then 2 bytes a column of the widest matrix for each token of a chunk, and for no fewer than four. */
-export function setWorkspace(at: usize): void {
+/** Tells where (bytes: workspaceBytes of engine/kernels.ts), and whether tiles shall be tall. */
+export function setWorkspace(at: usize, tall: bool): void {
   ors = at;
   workspace = at + ORS;
+  isTall = tall;
 }
 
 /** The right shift that makes every row's result fit in 30 bits. */

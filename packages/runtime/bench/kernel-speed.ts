@@ -14,13 +14,13 @@ export interface KernelSpeed {
   readonly prefill: number;
 }
 
-/** Speeds of one engine's matrix product; undefined where the host cannot have it. */
-export async function kernelSpeed(engine: "simd" | "relaxed"): Promise<KernelSpeed | undefined> {
+/** Speeds of one engine's matrix product, by tall tiles or the others; undefined where the host cannot have it. */
+export async function kernelSpeed(engine: "simd" | "relaxed", tall: boolean): Promise<KernelSpeed | undefined> {
   const bytes = decodeModule(engine === "simd" ? engineWasm : engineRelaxedWasm);
   if (!WebAssembly.validate(bytes)) return undefined;
   const heap = new Heap(1024, false);
   const kernels = await instantiateKernels(await WebAssembly.compile(bytes), heap.memory);
-  const product = products(heap, kernels);
+  const product = products(heap, kernels, tall);
   const large = 64 << 20;
   const small = 1 << 19;
   const columns = 1024;
@@ -32,7 +32,7 @@ export async function kernelSpeed(engine: "simd" | "relaxed"): Promise<KernelSpe
   };
 }
 
-function products(heap: Heap, kernels: Kernels) {
+function products(heap: Heap, kernels: Kernels, tall: boolean) {
   return (rows: number, columns: number, tokens: number): (() => void) => {
     const weights = heap.allocate(rows * columns);
     const bytes = new Int8Array(heap.memory.buffer, weights, rows * columns);
@@ -49,9 +49,9 @@ function products(heap: Heap, kernels: Kernels) {
     for (let i = 0; i < q.length; i++) q[i] = ((i * 2731) % 4096) - 2048;
     for (let t = 0; t < tokens; t++) heap.i32[(heads + t * 64) / 4 + 1] = 1024 * columns;
     kernels.sumRows(map, sums);
-    kernels.setWorkspace(workspace);
+    kernels.setWorkspace(workspace, tall ? 1 : 0);
     return () => {
-      kernels.setWorkspace(workspace);
+      kernels.setWorkspace(workspace, tall ? 1 : 0);
       kernels.linear(map, input, tokens, y, 0, rows, 0);
     };
   };

@@ -4,6 +4,7 @@
  */
 import { bestEngine, hasExactRelaxed } from "../src/engine/host.ts";
 import { createWasmEngine } from "../src/engine/wasm-engine.ts";
+import { widenVectors } from "../src/engine/wide-vectors.ts";
 import { containerSpeed } from "./container-speed.ts";
 import { contextCurve } from "./context-curve.ts";
 import { kernelSpeed } from "./kernel-speed.ts";
@@ -26,6 +27,7 @@ const best = (await bestEngine()) === "relaxed" ? "relaxed" : "simd";
 console.log(`Node ${process.version}, engine of choice: ${best}`);
 
 if (wants("kernels")) await printKernels();
+else widenVectors();
 if (wants("s7-mini")) await printTrained();
 await printShapes();
 if (wants("context")) await printContext();
@@ -35,12 +37,18 @@ async function printKernels(): Promise<void> {
   const { native, wasm } = await memorySpeed();
   const memory = Math.max(native, wasm);
   const rows: string[][] = [];
-  for (const engine of engines) {
-    const speed = await kernelSpeed(engine);
-    if (!speed) continue;
-    const share = `${speed.decode.toFixed(1)} GB/s, ${((100 * speed.decode) / memory).toFixed(0)} %`;
-    rows.push([engine, share, `${speed.cached.toFixed(1)} GB/s`, `${speed.prefill.toFixed(0)} GOPS`]);
-  }
+  const measure = async (wide: boolean): Promise<void> => {
+    for (const engine of engines) {
+      const speed = await kernelSpeed(engine, wide);
+      if (!speed) continue;
+      const share = `${speed.decode.toFixed(1)} GB/s, ${((100 * speed.decode) / memory).toFixed(0)} %`;
+      const rates = [`${speed.cached.toFixed(1)} GB/s`, `${speed.prefill.toFixed(0)} GOPS`];
+      rows.push([wide ? `${engine}, wide vectors` : engine, share, ...rates]);
+    }
+  };
+  await measure(false);
+  // As the command has it, for all that follows.
+  if (widenVectors()) await measure(true);
   printTable(
     `Matrix kernel, one thread; memory read: native ${native.toFixed(1)} GB/s, WebAssembly ${wasm.toFixed(1)} GB/s (per cent are of the faster)`,
     ["engine", "64 MB, 1 token", "512 KB, 1 token", "960 x 1024, 64 tokens"],

@@ -5,6 +5,7 @@
 import { bestEngine } from "../src/engine/host.ts";
 import type { Kernels } from "../src/engine/kernels.ts";
 import { createWasmEngine } from "../src/engine/wasm-engine.ts";
+import { widenVectors } from "../src/engine/wide-vectors.ts";
 import { DENSE, foldOf, MIXTURE, randomSource } from "./shapes.ts";
 import { takeTimes, timeKernels } from "./time-kernels.ts";
 
@@ -25,6 +26,7 @@ const shapes = Object.entries({ dense: DENSE, mixture: MIXTURE });
 const wanted = shapes.filter(([name]) => words.includes(name));
 const best = words.includes("relaxed") || (!words.includes("simd") && (await bestEngine()) === "relaxed");
 
+widenVectors(); // as the command does
 timeKernels();
 for (const [name, shape] of wanted.length > 0 ? wanted : shapes) {
   const fold = foldOf(shape);

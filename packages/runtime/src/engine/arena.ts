@@ -2,6 +2,7 @@
 import type { Heap } from "./heap.ts";
 import { workspaceBytes } from "./kernels.ts";
 import type { Program, RotationStep, Sizes } from "./program.ts";
+import { isWide } from "./wide-vectors.ts";
 
 /** Bytes of a token's head. */
 const HEAD = 64;
@@ -57,6 +58,8 @@ export interface Arena {
   readonly scratch: readonly number[];
   /** What each part prepares for a product. */
   readonly workspaces: readonly number[];
+  /** Whether tiles of many tokens are tall (assembly/linear-seven.ts): where vectors are wide. */
+  readonly tall: boolean;
   /** Where the logits lie, for reading them out. */
   readonly logitPlace: RowPlace;
   /** The numbers 0, 1, 2, … of a chunk's tokens. */
@@ -146,6 +149,7 @@ export function allocateArena(
     logitRows,
     scratch: Array.from({ length: parts }, () => heap.allocate(scratchBytes(sizes))),
     workspaces: Array.from({ length: parts }, () => heap.allocate(workspaceBytes(tokens, up(sizes.activation, 32)))),
+    tall: isWide(),
     logitPlace: logits,
     identity: heap.record(Array.from({ length: tokens }, (_, t) => t)),
     members: heap.allocate(tokens * 4),

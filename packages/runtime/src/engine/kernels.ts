@@ -106,7 +106,7 @@ export interface Kernels {
   readonly addShared: Kernel<[rows: number, gate: number, tokens: number, width: number, sum: number, ...Share]>;
   readonly pickRows: Kernel<[from: number, list: number, count: number, to: number, ...Share]>;
   readonly putRows: Kernel<[from: number, list: number, count: number, to: number, ...Share]>;
-  readonly setWorkspace: Kernel<[address: number]>;
+  readonly setWorkspace: Kernel<[address: number, tall: number]>;
   readonly sumRows: Kernel<[map: number, to: number]>;
   readonly pageBytes: (attention: number) => number;
   readonly alignF32: (values: number, count: number) => number;
@@ -118,11 +118,13 @@ export interface Kernels {
 /** Columns that assembly/linear-seven.ts combines at once, at most. */
 const SEVEN_COLUMNS = 1024;
 
-/** Bytes of a workspace (setWorkspace) for so many tokens a chunk, 256 at most, of matrices so wide, a multiple of 16. */
+/**
+ * Bytes of a workspace (setWorkspace) for so many tokens a chunk, 256 at most, of matrices so wide, a multiple of 16; enough for tall tiles.
+ */
 export function workspaceBytes(tokens: number, columns: number): number {
   const eight = Math.ceil(tokens / 8) * 8;
   const widened = 2 * Math.max(4, tokens) * columns;
-  const combined = 32 * eight + 7 * 128 + (7 * 8 + 3.5 * eight) * Math.min(columns, SEVEN_COLUMNS);
+  const combined = 32 * eight + 7 * 256 + (7 * 16 + 3.5 * eight) * Math.min(columns, SEVEN_COLUMNS);
   return 1024 + Math.max(widened, combined);
 }
 

@@ -34,7 +34,11 @@ function activationOf(dice: Dice, token: number, columns: number): Activation {
 const up = (n: number, to: number): number => Math.ceil(n / to) * to;
 
 /** Every token's product by the kernels, rows shared between two parts, and by the definition. */
-async function both(engine: "simd" | "relaxed", rows: number, columns: number, tokens: number, split: number) {
+async function both(
+  engine: "simd" | "relaxed",
+  tall: number,
+  [rows, columns, tokens, split]: readonly [number, number, number, number],
+) {
   const dice = new Dice(rows * 7919 + columns * 31 + tokens);
   const matrix = matrixOf(dice, rows, columns);
   const xs = Array.from({ length: tokens }, (_, t) => activationOf(dice, t, columns));
@@ -64,7 +68,7 @@ async function both(engine: "simd" | "relaxed", rows: number, columns: number, t
   const guard = heap.record(Array<number>(64).fill(GUARD));
   heap.i32.fill(GUARD, y / 4, y / 4 + tokens * width);
   kernels.sumRows(map, sums);
-  kernels.setWorkspace(workspace);
+  kernels.setWorkspace(workspace, tall);
   const from = heap.record([x, xHeads, pitch]);
   const to = heap.record([y, heads, width]);
   kernels.linear(map, from, tokens, to, 0, split, 0);
@@ -92,8 +96,8 @@ async function both(engine: "simd" | "relaxed", rows: number, columns: number, t
 }
 
 describeEngines("kernels give the products of the definition", (engine) => {
-  // Tiles are four rows by two tokens, or from 16 tokens of 384 columns on sixteen by eight, 1024 columns at a time; rows of more than 512 columns are read from four quarters; sums of 4,500 may pass 32 bits.
-  test.each([
+  // Tiles are four rows by two tokens, or from 16 tokens of 384 columns on sixteen by eight, or 32 where tall, 1024 columns at a time; rows of more than 512 columns are read from four quarters; sums of 4,500 may pass 32 bits.
+  const shapes: readonly (readonly [number, number, number, number])[] = [
     [1, 1, 1, 0],
     [3, 16, 3, 2],
     [4, 17, 2, 0],
@@ -112,9 +116,15 @@ describeEngines("kernels give the products of the definition", (engine) => {
     [51, 1100, 29, 32],
     [16, 2048, 24, 0],
     [18, 384, 250, 16],
-  ])("%i rows of %i columns, %i tokens, shared at row %i", async (rows, columns, tokens, split) => {
-    const { actual, expected, guard } = await both(engine, rows, columns, tokens, split);
-    expect(actual).toEqual(expected);
-    expect(guard).toEqual(new Int32Array(64).fill(GUARD));
-  });
+    [102, 2048, 17, 36],
+  ];
+  const cases = shapes.flatMap((shape) => [false, true].map((tall) => ({ shape, tall })));
+  test.each(cases)(
+    "$shape: rows, columns, tokens, the row that parts begin at; tall: $tall",
+    async ({ shape, tall }) => {
+      const { actual, expected, guard } = await both(engine, tall ? 1 : 0, shape);
+      expect(actual).toEqual(expected);
+      expect(guard).toEqual(new Int32Array(64).fill(GUARD));
+    },
+  );
 });

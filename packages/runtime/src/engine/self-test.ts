@@ -35,7 +35,7 @@ export function agree(heap: Heap, trusted: Kernels, candidate: Kernels): boolean
   }
   const y = rows(heap, 32, 4);
   const results = [trusted, candidate].map((kernels) => {
-    kernels.setWorkspace(heap.allocate(workspaceBytes(TOKENS, COLUMNS)));
+    kernels.setWorkspace(heap.allocate(workspaceBytes(TOKENS, COLUMNS)), 0);
     kernels.sumRows(map, sums);
     const seen: number[] = [];
     for (const tokens of [1, TOKENS]) {
@@ -67,8 +67,8 @@ export function race(heap: Heap, champion: Kernels, challenger: Kernels): boolea
   const x = rows(heap, RACE_COLUMNS, 2);
   const y = rows(heap, RACE_ROWS, 4);
   const workspace = heap.allocate(workspaceBytes(1, RACE_COLUMNS));
-  champion.setWorkspace(workspace);
-  challenger.setWorkspace(workspace);
+  champion.setWorkspace(workspace, 0);
+  challenger.setWorkspace(workspace, 0);
   const time = (kernels: Kernels): number => {
     const start = performance.now();
     for (let i = 0; i < 4; i++) kernels.linear(map, x.record, 1, y.record, 0, RACE_ROWS, 0);

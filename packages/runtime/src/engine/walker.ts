@@ -57,7 +57,7 @@ export class Walker {
     this.#sync = team.sync;
     this.#words = words;
     kernels.setParts(team.parts);
-    kernels.setWorkspace(arena.workspaces[team.part] ?? 0);
+    kernels.setWorkspace(arena.workspaces[team.part] ?? 0, arena.tall ? 1 : 0);
   }
 
   /** From ids to the stream after the last stage. */
@@ -183,8 +183,8 @@ export class Walker {
   }
 
   #multiply({ record, rows }: MapStep, x: number, tokens: number, y: number): void {
-    // Shares begin at multiples of 16 rows, so that threads do not write to one cache line.
-    const share = Math.ceil(rows / (16 * this.#parts)) * 16;
+    // Shares begin at multiples of 32 rows: whole tiles of assembly/linear-seven.ts, and threads do not write to one cache line.
+    const share = Math.ceil(rows / (32 * this.#parts)) * 32;
     const from = Math.min(rows, this.#part * share);
     this.#kernels.linear(record, x, tokens, y, from, Math.min(rows, from + share), this.#part);
   }

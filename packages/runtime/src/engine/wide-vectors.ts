@@ -29,6 +29,13 @@ function isV8(found: unknown): found is V8 {
   );
 }
 
+let widened = false;
+
+/** Whether {@link widenVectors} has told V8. */
+export function isWide(): boolean {
+  return widened;
+}
+
 /** Whether V8 here can be told; where it cannot it would complain on the terminal. A processor without AVX2 it leaves alone. */
 export function canWiden(): boolean {
   const process = builtin("node:process");
@@ -46,5 +53,6 @@ export function widenVectors(): boolean {
   const v8 = canWiden() && builtin("node:v8");
   if (!isV8(v8)) return false;
   v8.setFlagsFromString("--experimental-wasm-revectorize");
+  widened = true;
   return true;
 }
