@@ -223,6 +223,74 @@ const tpa = {
 } as const;
 const rope = { kind: "rope", pairs: "half", offset: 0, dims: 8, frequencies: "rope", magnitude: 0 } as const;
 const alibi = { kind: "alibi", slopes: "slopes" } as const;
+/** So many layers alike. */
+const deep = (layers: number, change: Partial<Layer>): Fold =>
+  foldOf({}, [{ ...layer, ...change }], new Array<number>(layers).fill(0));
+const squared: Ffn = { ...plain, activation: "relu2" };
+const gated: Ffn = {
+  kind: "gated",
+  activation: "relu",
+  width: 10,
+  gate: t("g{layer}"),
+  up: t("u{layer}"),
+  down: t("d{layer}"),
+};
+const product: Attention = {
+  ...attention,
+  valueSize: 8,
+  project: {
+    ...tpa,
+    aq: "aq{layer}",
+    ak: "ak{layer}",
+    av: "av{layer}",
+    bq: "bq{layer}",
+    bk: "bk{layer}",
+    bv: "bv{layer}",
+    o: t("o{layer}"),
+  },
+};
+const ofExperts = (change: object): Ffn =>
+  experts({
+    router: { ...router, linear: t("r{layer}") },
+    expert: { ...expert, fc1: t("{layer}.e{expert}.1"), fc2: t("{layer}.e{expert}.2") },
+    ...change,
+  });
+
+describe("exponents", () => {
+  test.each<[string, Partial<Layer>]>([
+    ["squares", { ffn: squared }],
+    ["gates", { ffn: gated }],
+    [
+      "experts that square",
+      {
+        ffn: ofExperts({
+          expert: { ...expert, activation: "relu2", fc1: t("{layer}.e{expert}.1"), fc2: t("{layer}.e{expert}.2") },
+        }),
+      },
+    ],
+    [
+      "a shared expert that squares",
+      { ffn: ofExperts({ shared: { ffn: { ...squared, fc1: t("s1.{layer}"), fc2: t("s2.{layer}") } } }) },
+    ],
+    ["tensor products, whose network has a norm", { attention: product, ffnNorm: rms("n{layer}") }],
+  ])("double with each layer of %s and no norm before it, which 24 layers may not", (_, change) => {
+    expect(() => tensorPlan(deep(24, change))).toThrow("beyond any exponent");
+    expect(tensorPlan(deep(8, change)).length).toBeGreaterThan(48);
+  });
+
+  test.each<[string, Partial<Layer>]>([
+    ["no products", {}],
+    [
+      "experts without products",
+      { ffn: ofExperts({ shared: { ffn: { ...plain, fc1: t("s1.{layer}"), fc2: t("s2.{layer}") } } }) },
+    ],
+    ["gates after a norm", { ffnNorm: rms("n{layer}"), ffn: gated }],
+    ["tensor products after a norm", { attentionNorm: rms("n{layer}"), attention: product }],
+  ])("stay in range through 1,000 layers with %s", (_, change) => {
+    expect(tensorPlan(deep(1000, change)).length).toBeGreaterThan(6000);
+  });
+});
+
 const groups = (count: number, used: number, top: number) => ({ router: { ...router, groups: { count, used, top } } });
 const routed = (kinds: readonly Layer[], more: object = {}): Fold =>
   foldOf({ stages: [{ kind: "routed", experts: 2, stack: { kinds, order: [0] }, ...more }] });

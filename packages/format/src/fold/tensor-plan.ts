@@ -6,6 +6,7 @@
 import { FormatError } from "../errors.ts";
 import type { Attention, ExpertFfn, Ffn, Fold, Layer, Linear, Norm, Stack } from "./fold.ts";
 import { MAX_WIDTH } from "./fold.ts";
+import { staysInRange } from "./growth.ts";
 
 /**
  * `i8`: int8 rows with one f32 scale each. `i8x2`: two int8 planes with one scale, w = scale / 254 · (254 · hi + lo) (routers).
@@ -274,5 +275,6 @@ export function tensorPlan(fold: Fold, limit = MAX_TENSORS): readonly PlannedTen
   if (fold.head.kind === "linear") plan.linear(fold.head.linear, width, fold.vocab, { component: "head" });
   else if (width !== fold.width)
     refuse("head", `is tied to an embedding ${fold.width} wide, but its input is ${width} wide`);
+  if (!staysInRange(fold)) refuse("fold", "multiplies values layer upon layer without a norm, beyond any exponent");
   return [...plan.tensors.values()].sort(byName);
 }

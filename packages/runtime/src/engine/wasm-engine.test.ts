@@ -197,6 +197,60 @@ describeEngines("limits scores of the largest heads", (engine) => {
   );
 });
 
+/** Layers of squares without a norm, each of which doubles exponents. */
+function squaringModel(layers: number): RandomModel {
+  const linear = (name: string) => ({ tensor: `${name}{layer}` });
+  const fold: Fold = {
+    fold: FOLD_NAME,
+    version: 1,
+    vocab: 3,
+    context: 4,
+    width: 2,
+    embedding: "embedding",
+    stages: [
+      {
+        kind: "layers",
+        stack: {
+          order: new Array<number>(layers).fill(0),
+          kinds: [
+            {
+              attention: {
+                heads: 1,
+                kvHeads: 1,
+                keySize: 2,
+                valueSize: 2,
+                scale: f32(1),
+                project: { kind: "qkv", q: linear("q"), k: linear("k"), v: linear("v"), o: linear("o") },
+                position: { kind: "none" },
+              },
+              ffn: { kind: "plain", activation: "relu2", width: 3, fc1: linear("up"), fc2: linear("down") },
+            },
+          ],
+        },
+      },
+    ],
+    head: { kind: "tied" },
+  };
+  const spans = new Map(
+    tensorPlan(fold).map((tensor) => {
+      const layout = spanLayout(tensor);
+      const [rows = 0, columns = 0] = tensor.shape;
+      const span = new Uint8Array(layout.size).fill(101, 0, rows * columns);
+      const view = new DataView(span.buffer);
+      for (let row = 0; row < rows; row++) view.setFloat32(layout.scales + 4 * row, 2 ** 127, true);
+      return [tensor.name, span];
+    }),
+  );
+  return { fold, read: async (name) => spans.get(name) ?? new Uint8Array() };
+}
+
+describeEngines("is exact up to the largest exponents", (engine) => {
+  test("of the deepest fold that is legal", async () => {
+    expect(() => squaringModel(16)).toThrow("beyond any exponent");
+    await compare(engine, squaringModel(15), 1, 4, [1, 4]);
+  });
+});
+
 describe("a sequence", () => {
   const model = randomModel(5, { project: "qkv", position: "rope", ffn: "gated" });
 
