@@ -6,8 +6,8 @@ import { bytes, type Infer, integer, list, record } from "./schema.ts";
 
 /** Prompts an artifact may hold. */
 export const MAX_PROMPTS = 64;
-/** Ids a prompt may hold: replay is part of every full verification, so it must stay short. */
-export const MAX_PROMPT_IDS = 4096;
+/** Ids they may hold in all: replay is part of every full verification, and the work of attention grows with the square of a prompt. */
+export const MAX_PROMPT_IDS = 512;
 
 const goldenPromptSchema = record({ ids: list(integer(), MAX_PROMPT_IDS, 1), digest: bytes(32) });
 

@@ -33,7 +33,7 @@ export type Prompts = readonly (readonly number[])[];
 /** What decides on an artifact besides its weights. */
 export interface PlanOptions {
   /**
-   * 1 to 64 prompts of 1 to 4096 ids, each at most the context long, none of them twice. The runtime's `goldenPrompts(weights)`, so
+   * 1 to 64 prompts, each at most the context long, of 512 ids in all, none of them twice. The runtime's `goldenPrompts(weights)`, so
    * that whoever seals these weights gets this root.
    */
   readonly prompts: Prompts;
@@ -163,6 +163,9 @@ function assertPrompts(prompts: Prompts, { fold }: WeightSource, { maxContext }:
     if (stray !== undefined)
       throw new PackError("golden", `golden prompt ${i} holds id ${stray}; the vocabulary has ${fold.vocab}`);
   }
+  const count = prompts.reduce((sum, ids) => sum + ids.length, 0);
+  if (count > MAX_PROMPT_IDS)
+    throw new PackError("golden", `the golden prompts have ${count} ids; ${MAX_PROMPT_IDS} are allowed in all`);
   const twice = repeatedPrompt(prompts);
   if (twice >= 0) throw new PackError("golden", `golden prompt ${twice} is given twice; give each of them once`);
 }

@@ -186,6 +186,7 @@ describe("what does not fit the fold", () => {
     ["chunks of 2^16.5", routed, { chunkLog2: 16.5 }, "option"],
     ["no prompts", routed, { prompts: [] }, "golden"],
     ["65 prompts", routed, { prompts: new Array<number[]>(65).fill([1]) }, "golden"],
+    ["513 ids", routed, { prompts: Array.from({ length: 19 }, (_, i) => new Array<number>(27).fill(i)) }, "golden"],
     ["a prompt twice", routed, { prompts: [[1, 2], [12], [1, 2]] }, "golden"],
     ["an empty prompt", routed, { prompts: [[]] }, "golden"],
     ["a prompt longer than the context", routed, { prompts: [new Array<number>(33).fill(1)] }, "golden"],

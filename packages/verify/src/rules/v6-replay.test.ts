@@ -65,6 +65,14 @@ describe("golden prompts", () => {
     expect(judge()).toBe("schema GOLDEN");
   });
 
+  test("have 512 ids in all, as each of them is run by every verifier", () => {
+    const judge = (...prompts: readonly GoldenPrompt[]): string => findingOf(() => legalGoldens([...prompts], program));
+    const long = (last: number): readonly GoldenPrompt[] =>
+      Array.from({ length: 16 }, (_, i) => prompt(...new Array<number>(i === 15 ? last : 32).fill(i)));
+    expect(judge(...long(32))).toBe("nothing");
+    expect(judge(...long(31), prompt(0, 1))).toBe("golden GOLDEN");
+  });
+
   test("stand there once each, whatever their digests", () => {
     const judge = (...prompts: readonly GoldenPrompt[]): string => findingOf(() => legalGoldens([...prompts], program));
     expect(judge(prompt(1, 2), prompt(12), prompt(2, 1), prompt(1))).toBe("nothing");

@@ -6,6 +6,7 @@ import {
   type GoldenPrompt,
   goldenSchema,
   type Header,
+  MAX_PROMPT_IDS,
   repeatedPrompt,
   rootOfHeader,
   type SectionEntry,
@@ -46,6 +47,9 @@ export function legalGoldens(value: Value, { fold, policy }: Program): readonly 
     if (stray !== undefined)
       refuse("golden", `golden prompt ${i} holds id ${stray}; the vocabulary has ${fold.vocab}`, at);
   }
+  const count = golden.reduce((sum, { ids }) => sum + ids.length, 0);
+  if (count > MAX_PROMPT_IDS)
+    refuse("golden", `the golden prompts have ${count} ids; ${MAX_PROMPT_IDS} are allowed in all`, "GOLDEN");
   const twice = repeatedPrompt(golden.map(({ ids }) => ids));
   if (twice >= 0) refuse("golden", `golden prompt ${twice} stands there twice`, `GOLDEN[${twice}]`);
   return golden;
