@@ -1,4 +1,5 @@
 /** Whatever is wrong with the input ends in one sentence, with exit 1 or 2, and leaves nothing behind. */
+import { execFileSync } from "node:child_process";
 import { chmod, mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -168,13 +169,15 @@ describe("an output that cannot be written", () => {
     ["a folder that is not there", "none/m.s7l", /its folder does not exist/],
     ["a folder by that name", "taken", /taken is a folder/],
     ["a file where a folder should be", "file/m.s7l", /its folder is not a folder/],
+    ["a pipe by that name, which is nobody's to replace", "pipe", /a device, a pipe or a socket/],
   ])("(%s) stops build before it begins", (_, out, message) =>
     inFolder(async (folder) => {
       await writeCheckpoint(join(folder, "checkpoint"));
       await mkdir(join(folder, "taken"));
       await writeFile(join(folder, "file"), "");
+      execFileSync("mkfifo", [join(folder, "pipe")]);
       expectRefusal(await s7l(["build", join(folder, "checkpoint"), "--out", join(folder, out)]), "build", 2, message);
-      expect((await readdir(folder)).sort()).toEqual(["checkpoint", "file", "taken"]);
+      expect((await readdir(folder)).sort()).toEqual(["checkpoint", "file", "pipe", "taken"]);
     }),
   );
 });

@@ -1,6 +1,8 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, readSync } from "node:fs";
 import {
   chmod,
+  lstat,
   mkdir,
   mkdtemp,
   open,
@@ -128,6 +130,37 @@ describe("createFileSink", () => {
     expect(await readdir(folder)).toEqual(["model.s7l"]);
   });
 
+  test.skipIf(process.platform === "win32")(
+    "takes the place of no pipe, socket or device, nor of a link to one",
+    async () => {
+      const pipe = join(folder, "pipe");
+      execFileSync("mkfifo", [pipe]);
+      const open = join(folder, "open");
+      await symlink("/proc/self/fd/1", open);
+      const linked = join(folder, "linked");
+      await symlink(pipe, linked);
+      const there = await readdir(folder);
+      for (const place of [pipe, open, linked])
+        await expect(createFileSink(place)).rejects.toMatchObject({
+          code: "io",
+          at: place,
+          message: expect.stringContaining("a pipe"),
+        });
+      expect(await readdir(folder)).toEqual(there);
+      expect((await lstat(pipe)).isFIFO()).toBe(true);
+    },
+  );
+
+  test("takes the place of a link to a file, and leaves that file alone", async () => {
+    await writeFile(join(folder, "other"), "other");
+    await symlink(join(folder, "other"), path);
+    const sink = await createFileSink(path);
+    await sink.write(0, Uint8Array.of(1));
+    await sink.commit();
+    expect((await lstat(path)).isFile()).toBe(true);
+    expect(await readFile(join(folder, "other"), "utf8")).toBe("other");
+  });
+
   test("takes up what an earlier run left under a name of the caller's, and cuts it where it is told", async () => {
     const partial = join(folder, "mine.part");
     const first = await createFileSink(path, { partial });
@@ -224,6 +257,7 @@ describe("createFileSink", () => {
       cause: expect.objectContaining({ code: "ENOENT" }),
       message: expect.stringContaining("its folder does not exist"),
     });
+    await expect(createFileSink("")).rejects.toMatchObject({ code: "io", message: expect.stringContaining("no name") });
     await writeFile(path, "");
     await expect(createFileSink(join(path, "model.s7l"))).rejects.toThrow("its folder is not a folder");
   });

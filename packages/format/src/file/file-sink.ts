@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { constants, write, writeSync } from "node:fs";
-import { type FileHandle, open, rename, unlink } from "node:fs/promises";
+import { type FileHandle, open, readlink, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { FormatError } from "../errors.ts";
 import { assertRange, type ByteStore, type DirectSink } from "../source.ts";
@@ -37,8 +37,12 @@ export interface FileSinkOptions {
 /** Bytes between two requests to put on disk what was written. */
 const FLUSH_EVERY = 1 << 26;
 
-/** Opens a temporary file for `path`. Throws FormatError `io`. */
+/**
+ * Opens a temporary file for `path`. Throws FormatError `io`, also where a device, a pipe or a socket has that name: a file that takes its
+ * place takes it from everybody.
+ */
 export async function createFileSink(path: string, { mode = 0o444, partial }: FileSinkOptions = {}): Promise<FileSink> {
+  await assertReplaceable(path);
   const folder = dirname(path);
   const temporary = partial ?? join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
   const flags = constants.O_RDWR | constants.O_CREAT | (partial ? 0 : constants.O_EXCL) | (constants.O_NOFOLLOW ?? 0);
@@ -108,6 +112,15 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
       await attemptWrite(path, () => unlink(temporary));
     },
   };
+}
+
+/** /dev/null is a device, and /dev/stdout a link to whatever is open: in a folder that we may write to, either could be renamed over. */
+export async function assertReplaceable(path: string): Promise<void> {
+  if (basename(path) === "") throw new FormatError("io", `"${path}" is no name of a file; give one`, path);
+  const found = await stat(path).catch(() => undefined);
+  const link = await readlink(path).catch(() => "");
+  if (link.startsWith("/proc/") || (found && !found.isFile() && !found.isDirectory()))
+    throw new FormatError("io", `${path} is no file but a device, a pipe or a socket; give the name of a file`, path);
 }
 
 /**

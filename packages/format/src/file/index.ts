@@ -1,5 +1,12 @@
 export { readFailure } from "../read-failure.ts";
-export { attemptWrite, createFileSink, type FileSink, type FileSinkOptions, writeAtOnce } from "./file-sink.ts";
+export {
+  assertReplaceable,
+  attemptWrite,
+  createFileSink,
+  type FileSink,
+  type FileSinkOptions,
+  writeAtOnce,
+} from "./file-sink.ts";
 export { type FileSource, openFileSource } from "./file-source.ts";
 export { type FolderCache, openFolderCache } from "./folder-cache.ts";
 export { type OpenWeights, openWeights } from "./open-weights.ts";

@@ -5,7 +5,7 @@
 import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { equalBytes, FormatError, HASH_SIZE, HEADER_SIZE, toHex } from "@s7l/format";
-import { attemptWrite, openFileSource, writeFileWhole } from "@s7l/format/file";
+import { assertReplaceable, attemptWrite, openFileSource, writeFileWhole } from "@s7l/format/file";
 import type { Seal } from "../finish.ts";
 import type { SealPlan } from "../plan.ts";
 import type { Shard } from "../shard.ts";
@@ -22,6 +22,7 @@ const markName = (plan: SealPlan): string => `${planName(plan)}-sealed`;
 
 /** Makes the folder where it is missing; its own folder must be there. Throws FormatError `io`. */
 export async function makePartsFolder(out: string): Promise<void> {
+  await assertReplaceable(out);
   await attemptWrite(out, async () => {
     try {
       await mkdir(partsFolder(out));
