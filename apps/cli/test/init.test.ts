@@ -41,6 +41,14 @@ describe("s7l init", () => {
     expect((await read("a")).equals(await read("c"))).toBe(false);
   });
 
+  test("takes seed 0 where nobody gives one, and says so", async () => {
+    const unsaid = await s7l(["init", config, "--out", at("unsaid")]);
+    expect(unsaid).toMatchObject({ code: 0, stdout: expect.stringContaining("of seed 0") });
+    await s7l(["init", config, "--out", at("zero"), "--seed", "0"]);
+    const read = (name: string) => readFile(join(at(name), "model.safetensors"));
+    expect((await read("unsaid")).equals(await read("zero"))).toBe(true);
+  });
+
   test("what it writes can be built and verified", async () => {
     await s7l(["init", config, "--out", at("whole"), "--seed", "1", "--shards", "3"]);
     const built = await s7l(["build", at("whole"), "--out", at("whole.s7l"), "--json"]);
@@ -90,7 +98,6 @@ describe("s7l init", () => {
   });
 
   test.each([
-    ["no seed", () => [config, "--out", at("x")], 2, /--seed N is missing/],
     ["no folder", () => [config, "--seed", "1"], 2, /--out DIR is missing/],
     ["a folder that is not empty", () => [config, "--out", folder, "--seed", "1"], 2, /is not empty/],
     [

@@ -29,7 +29,7 @@ export const init = defineVerb({
       type: "integer",
       hint: "N",
       min: 0,
-      description: "what decides the weights; required unless the YAML has one",
+      description: "what decides the weights (default: the YAML's, else 0)",
     },
     dtype: {
       type: "text",
@@ -52,8 +52,7 @@ export const init = defineVerb({
   async run({ args, report, progress, signal }) {
     const { config, seed: given, unused } = await readModelConfig(args.config, configFolder());
     sayUnused(unused, args.config);
-    const seed = args.seed ?? given;
-    if (seed === undefined) return refuseUsage("--seed N is missing: what decides the weights");
+    const seed = args.seed ?? given ?? 0;
     const sharding = shardingOf(args);
     const type = args.dtype === undefined ? undefined : TYPES[args.dtype];
     const started = performance.now();
@@ -72,7 +71,7 @@ export const init = defineVerb({
       },
       brief: args.out,
       lines: [
-        `${args.out}: ${formatCount(fresh.elements)} random numbers in ${formatCount(fresh.tensors)} tensors, ${fresh.type}, ${formatBytes(fresh.size)}, in ${formatSeconds(performance.now() - started)}`,
+        `${args.out}: ${formatCount(fresh.elements)} random numbers in ${formatCount(fresh.tensors)} tensors, ${fresh.type}, of seed ${seed}, ${formatBytes(fresh.size)}, in ${formatSeconds(performance.now() - started)}`,
       ],
     });
     return 0;
