@@ -125,6 +125,13 @@ describe("evaluate", () => {
     await expect(evaluate(model, sequences, options)).rejects.toThrow(runtimeError(code));
   });
 
+  test("asks whether every sequence fits before it runs any, and says how long the one is that does not", async () => {
+    const seen: number[] = [];
+    const evaluation = evaluate(model, [[3], Array(90).fill(3)], { onProgress: (done) => seen.push(done) });
+    await expect(evaluation).rejects.toThrow("sequence 1 has 90 ids; the artifact allows 32");
+    expect(seen).toEqual([]);
+  });
+
   test("stops at an abort", async () => {
     await expect(evaluate(model, SEQUENCES, { signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow(
       "enough",

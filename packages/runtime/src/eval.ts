@@ -52,6 +52,13 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const total = sequences.reduce((sum, ids) => sum + ids.length, 0);
   if (total === 0) throw new RuntimeError("ids", "there are no ids to evaluate");
+  // Asked first: the ids before the limit take their time.
+  for (const [i, { length }] of sequences.entries())
+    if (length > model.context)
+      throw new RuntimeError(
+        "context",
+        `sequence ${i} has ${length} ids; the artifact allows ${model.context}: cut it`,
+      );
   const rowBytes = 4 * model.vocab;
   if (against && against.size !== total * rowBytes) {
     throw new RuntimeError(
