@@ -8,6 +8,7 @@ import { elementsOf, type View, whole } from "./checkpoint/view.ts";
 import { type Config, lookUp, refuseConfig, refuseIf } from "./config.ts";
 import { QuantizeError } from "./errors.ts";
 import type { Lowered, Place, Rules, Source } from "./lowering.ts";
+import { refuseUnsayable } from "./unsayable.ts";
 
 /** A planned tensor and where it comes from. */
 export interface BoundTensor {
@@ -36,6 +37,7 @@ export function lowerConfig(config: Config): Lowered {
     config,
     "has a quantization_config: its weights are quantized already; give the checkpoint in F32, F16 or BF16",
   );
+  refuseUnsayable(config);
   const lowered = { family: family.modelType, ...family.lower(config) };
   planOf(config, lowered);
   return lowered;
