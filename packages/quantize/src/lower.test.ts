@@ -246,6 +246,27 @@ test.each<readonly [string, JsonObject, string, RegExp]>([
     "unsupported",
     /give the float one/,
   ],
+  [
+    "an S7 with norms and a head of its own",
+    { ...CONFIGS.s7_llm_moe, tie_word_embeddings: false },
+    "unsupported",
+    /tie_word_embeddings false/,
+  ],
+  [
+    "a vpMoE that scores all experts before it chooses",
+    {
+      ...CONFIGS.vpmoe,
+      moe: {
+        ...CONFIGS.vpmoe.moe,
+        router_score_function: "softmax",
+        router_enable_expert_bias: false,
+        router_group_topk: null,
+        router_pre_softmax: true,
+      },
+    },
+    "unsupported",
+    /router_pre_softmax/,
+  ],
   ["another norm of S7", { ...CONFIGS.s7_llm_moe, norm: "layer" }, "unsupported", /norm = "layer"/],
   [
     "a route to an absent expert",

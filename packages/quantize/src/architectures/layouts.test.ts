@@ -161,6 +161,16 @@ test("vpMoE: a logarithm that is no frequency's is refused", async () => {
   await expect(sealed(CONFIGS.vpmoe, tensors)).rejects.toMatchObject({ code: "value", at: "rotary_pos_emb.log_freq" });
 });
 
+test("vpMoE: frequencies that no layer rotates by may be there, as the fork has them whatever the layers", async () => {
+  const config = { ...CONFIGS.vpmoe, attention: { ...CONFIGS.vpmoe.attention, window_attn_skip_freq: 1 } };
+  const tensors = randomTensors(config);
+  expect(Object.keys(tensors)).not.toContain("rotary_pos_emb.log_freq");
+  const logs = { shape: [2], values: Float32Array.of(0, -24) };
+  const spans = await sealed(config, { ...tensors, "rotary_pos_emb.log_freq": logs });
+  expect(spans).toEqual(await sealed(config, tensors));
+  expect([...spans.keys()]).not.toContain("rotary_pos_emb.frequencies");
+});
+
 test("S7: linear weights are stored [in, out] and sealed [out, in]", async () => {
   const values = exact(16, 8, (input, output) => (input === 0 ? 127 : output));
   const tensors = { ...randomTensors(CONFIGS.s7_llm_moe), "trunk.proj.weight": { shape: [16, 8], values } };

@@ -19,6 +19,7 @@ import {
   type Config,
   choice,
   count,
+  flag,
   layerCount,
   lookUp,
   real,
@@ -45,6 +46,11 @@ export const s7: Family = {
       "is of the original's int8 checkpoint; give the float one",
     );
     const normed = lookUp(config, "norm") !== undefined && choice(config, "norm", { rms: true });
+    refuseIf(
+      normed && !flag(config, "tie_word_embeddings", true),
+      config,
+      "has norms and a head of its own (tie_word_embeddings false), which this family has not together",
+    );
     const eps = real(config, "rms_norm_eps", { or: 1e-5 });
     const norm = (prefix: string): Norm | undefined => (normed ? rmsNorm(prefix, eps) : undefined);
     const vocab = count(config, "vocab_size");

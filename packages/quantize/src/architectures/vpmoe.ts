@@ -91,8 +91,8 @@ export const vpMoe: Family = {
       buffers: [`${LAYER}.mlp.router.expert_bias`],
       initial: { "rotary_pos_emb.log_freq": initialFrequencies(config, sizes.headSize) },
       unused: sharedBias(model, table(config, "moe"), sizes.width),
-      // The fork computes this bias and drops it, so it is never trained either.
-      ignores: (name) => name.endsWith(".mlp.shared_experts.linear_fc2.bias"),
+      // The fork computes this bias and drops it, so it is never trained either; and it has frequencies where every layer is global.
+      ignores: (name) => name.endsWith(".mlp.shared_experts.linear_fc2.bias") || name === "rotary_pos_emb.log_freq",
     };
   },
 };
@@ -292,6 +292,11 @@ function ffnsOf(
   const used = count(moe, "topk");
   const sigmoidScore = choice(moe, "router_score_function", { sigmoid: true, softmax: false }, "softmax");
   const score = sigmoidScore ? "sigmoid" : "softmax";
+  refuseIf(
+    !sigmoidScore && flag(moe, "router_pre_softmax", false),
+    moe,
+    "has router_pre_softmax, a softmax over all experts before the choice, which this family's published form has not",
+  );
   const selects = flag(moe, "router_enable_expert_bias", false);
   refuseIf(selects && !sigmoidScore, moe, "has router_enable_expert_bias without sigmoid scores");
   const sparse: ExpertsFfn = {
