@@ -182,6 +182,23 @@ describe("an output that cannot be written", () => {
   );
 });
 
+describe("a folder that is somebody's", () => {
+  test.each(["config.json", "model-00001-of-00002.safetensors", "tokenizer.json"])(
+    "(it has a %s) is not quantized into, and keeps its files",
+    (name) =>
+      inFolder(async (folder) => {
+        await writeCheckpoint(join(folder, "checkpoint"));
+        const out = join(folder, "theirs");
+        await mkdir(out);
+        await writeFile(join(out, name), "theirs");
+        const words = ["quantize", "--checkpoint", join(folder, "checkpoint"), "--out", out];
+        expectRefusal(await s7l(words), "quantize", 2, /not of our making/);
+        expect(await readdir(out)).toEqual([name]);
+        expect(await readFile(join(out, name), "utf8")).toBe("theirs");
+      }),
+  );
+});
+
 describe("experts of an S7 that do not belong together", () => {
   const checkpoints = join(MINI, "checkpoints");
   const expert = (index: number): string => join(checkpoints, `expert${index}_final`);

@@ -64,6 +64,7 @@ export async function writeWeights(
       { cause },
     );
   });
+  await assertNotTaken(folder);
   const spans = placeSpans(weights.fold);
   const name = unfinishedName(weights, options.source);
   const journal = join(folder, `${name}.journal`);
@@ -117,12 +118,30 @@ export async function writeWeights(
   }
 }
 
+/**
+ * A checkpoint has files of our names too, and one slip would write over its tokenizer. Files of those names are ours where an earlier run left
+ * more than them.
+ */
+async function assertNotTaken(folder: string): Promise<void> {
+  const names = await readdir(folder);
+  const ours = names.some((name) => name === FILES.index || name === FILES.data || name.startsWith(UNFINISHED));
+  const named: readonly string[] = Object.values(FILES);
+  const taken = names.find(
+    (name) => name === "config.json" || name.endsWith(".safetensors") || (!ours && named.includes(name)),
+  );
+  if (taken !== undefined)
+    throw new FormatError("io", `${folder} holds a ${taken} that is not of our making; give another folder`, folder);
+}
+
+/** How an unfinished folder's files begin. */
+const UNFINISHED = ".weights-";
+
 /** What an unfinished folder's files are called; without a source, a name that no other run has. */
 function unfinishedName(weights: WeightSource, source: Uint8Array | undefined): string {
-  if (!source) return `.weights-${randomBytes(8).toString("hex")}`;
+  if (!source) return `${UNFINISHED}${randomBytes(8).toString("hex")}`;
   const { fold, lexical, meta } = weights;
   const plan = encodeJson({ fold, lexical, meta, vocabulary: vocabularyOf(weights), source: toHex(source) });
-  return `.weights-${toHex(sha256(plan)).slice(0, 16)}`;
+  return `${UNFINISHED}${toHex(sha256(plan)).slice(0, 16)}`;
 }
 
 /** The tensors of a journal whose spans are what it says. */
