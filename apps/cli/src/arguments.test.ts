@@ -47,6 +47,13 @@ describe("parseArguments", () => {
     expect(parseArguments(["f", "--out", "-5"], VERB).values.out).toBe("-5");
   });
 
+  test("takes the largest whole number that it says it takes, and none beyond", () => {
+    const verb = { positionals: {}, flags: { n: { type: "integer", description: "how many" } } } as const;
+    expect(parseArguments(["--n", "9007199254740991"], verb).values.n).toBe(Number.MAX_SAFE_INTEGER);
+    for (const word of ["9007199254740992", "9007199254740993", "90071992547409910"])
+      expect(() => parseArguments(["--n", word], verb)).toThrow("to 9007199254740991");
+  });
+
   test("takes everything after -- by its place", () => {
     const { values } = parseArguments(["--fast", "--", "--out"], VERB);
     expect([values.file, values.fast, values.out]).toEqual(["--out", true, undefined]);

@@ -133,7 +133,7 @@ function parseValue(name: string, flag: Flag, values: readonly string[] | undefi
     );
   }
   if (flag.type === "text") return word;
-  const pattern = flag.type === "integer" ? /^-?\d{1,15}$/ : /^-?\d{1,15}(\.\d{1,15})?$/;
+  const pattern = flag.type === "integer" ? /^-?\d{1,16}$/ : /^-?\d{1,15}(\.\d{1,15})?$/;
   const number = Number(word);
   const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = flag;
   if (!pattern.test(word) || number < min || number > max)
