@@ -2,7 +2,6 @@
  * A thread that quantizes: it takes stored tensors, one after another, opens the file that each lies in, and writes its span where it is
  * told, hashed on the way; or gives it in pieces, at most so many ahead of what was taken. It knows no config and reads no header, so that many threads cost little memory.
  */
-import { setImmediate } from "node:timers/promises";
 import { parentPort } from "node:worker_threads";
 import {
   FormatError,
@@ -11,6 +10,7 @@ import {
   type SpanPlace,
   spanLayout,
   startSpanSeal,
+  takeTurn,
 } from "@s7l/format";
 import { type FileSource, openFileSource, writeAtOnce } from "@s7l/format/file";
 import type { CheckpointFile } from "./checkpoint/checkpoint.ts";
@@ -108,7 +108,7 @@ if (parentPort) {
           left -= piece.length;
           sayNear();
           // Nothing here waits, so only now can it hear that it is to stop.
-          await setImmediate();
+          await takeTurn();
           if (stopped.has(id)) return { kind: "failed", message: "it was stopped" };
           continue;
         }

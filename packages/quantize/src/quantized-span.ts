@@ -58,25 +58,32 @@ async function* matrixSpan(
   hash: Sha256,
   statistics: RowStatistics,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const [rows = 0, columns = 0] = tensor.shape;
+  const [height = 0, columns = 0] = tensor.shape;
   const layout = spanLayout(tensor);
-  const scales = new Float32Array(rows);
+  const scales = new Float32Array(height);
   const type = floatOf(stored);
-  const kernel = takeKernel(type, blockElements(view, type), columns);
+  const elements = blockElements(view, type);
+  const kernel = takeKernel(type, elements, columns);
+  let made: Int8Array = new Int8Array();
   try {
     for await (const { raw, area } of readBlocks(view, stored, kernel.inputs)) {
       hash.update(raw);
       const first = statistics.rows;
-      const block = quantizeRows(kernel, { type, raw, area }, columns, tensor.name, statistics);
+      const rows = { type, raw, area, behind: made.length };
+      const block = quantizeRows(kernel, rows, columns, tensor.name, statistics);
       scales.set(block.scales, first);
-      yield bytesOf(block.values);
+      made = block.values;
+      if (made.length + elements <= kernel.room) continue;
+      yield bytesOf(made);
+      made = new Int8Array();
     }
+    if (made.length > 0) yield bytesOf(made);
   } finally {
     kernel.release();
   }
-  yield* zeros(layout.scales - rows * columns);
+  yield* zeros(layout.scales - height * columns);
   yield bytesOf(scales);
-  yield* zeros(layout.size - layout.scales - 4 * rows);
+  yield* zeros(layout.size - layout.scales - 4 * height);
 }
 
 /** Two planes: the second follows the whole first one, so it waits in memory. Only routers have it, which are small. */

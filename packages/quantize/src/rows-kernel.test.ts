@@ -1,3 +1,4 @@
+import { FormatError } from "@s7l/format";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bytesOfFloat, decodeFloats, STORED_FLOATS, type StoredFloat } from "./checkpoint/stored-float.ts";
@@ -87,6 +88,24 @@ describe("the kernel", () => {
       expect(out.findIndex((q, i) => q !== (expected[Math.floor(i / columns)]?.q[i % columns] ?? 0))).toBe(-1);
       expect(scales).toEqual(expected.map(({ scale }) => scale));
     }
+  });
+
+  test("puts rows behind those that it is told to keep, and refuses what it has no room for", () => {
+    const kernel = takeKernel("F32", 6, 3);
+    const give = (...values: readonly number[]): void =>
+      kernel.inputs[0].set(new Uint8Array(Float32Array.from(values).buffer));
+    const made = (behind?: number): readonly number[] => {
+      const rows = kernel.quantize(0, 2, behind);
+      if (typeof rows === "number") throw new Error("refused");
+      return [...rows.values];
+    };
+    give(127, 1, 2, 3, 127, 4);
+    expect(made()).toEqual([127, 1, 2, 3, 127, 4]);
+    give(5, 6, 127, -127, 7, 8);
+    expect(made(6)).toEqual([127, 1, 2, 3, 127, 4, 5, 6, 127, -127, 7, 8]);
+    expect(made(0)).toEqual([5, 6, 127, -127, 7, 8]);
+    expect(() => kernel.quantize(0, 2, kernel.room - 5)).toThrow(FormatError);
+    kernel.release();
   });
 
   test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(

@@ -42,6 +42,8 @@ export interface StoredRows {
   readonly type: StoredFloat;
   readonly raw: Uint8Array<ArrayBuffer>;
   readonly area: 0 | 1;
+  /** Integers that the kernel made before and that are still needed. */
+  readonly behind?: number;
 }
 
 /**
@@ -50,14 +52,14 @@ export interface StoredRows {
  */
 export function quantizeRows(
   kernel: RowsKernel,
-  { type, raw, area }: StoredRows,
+  { type, raw, area, behind }: StoredRows,
   columns: number,
   name: string,
   statistics: RowStatistics,
 ): KernelRows {
   const stride = columns * bytesOfFloat(type);
   const rows = raw.length / stride;
-  const result = kernel.quantize(area, rows);
+  const result = kernel.quantize(area, rows, behind);
   if (typeof result === "number") {
     const bad = decodeFloats(type, raw.subarray(result * stride, (result + 1) * stride));
     return refuseNotFinite(bad, 0, columns, statistics.rows + result, name);
