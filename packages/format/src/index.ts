@@ -77,7 +77,7 @@ export {
 } from "./header.ts";
 export { builtin } from "./host.ts";
 export { type ParsedJson, parseJson } from "./json.ts";
-export { workInLanes } from "./lanes.ts";
+export { largestFirst, workInLanes } from "./lanes.ts";
 export {
   alignUp,
   type DataLayout,

@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { workInLanes } from "./lanes.ts";
+import { largestFirst, workInLanes } from "./lanes.ts";
 
 test("each item is worked on once, at most so many at a time", async () => {
   let busy = 0;
@@ -31,4 +31,10 @@ test("after a failure nothing is begun, and what is under way ends first", async
 
 test.each([0, 1, 9])("no items in %i lanes are no work", async (lanes) => {
   await workInLanes([], lanes, () => Promise.reject(new Error("called")));
+});
+
+test("several lanes begin with the largest, and one takes what comes", () => {
+  const items = ["aa", "b", "cccc", "dd"];
+  expect(largestFirst(items, 2)).toEqual(["cccc", "aa", "dd", "b"]);
+  expect(largestFirst(items, 1)).toEqual(items);
 });

@@ -23,3 +23,11 @@ export async function workInLanes<T>(
   await Promise.all(Array.from({ length: Math.max(1, Math.min(lanes, items.length)) }, lane));
   if (failures.length > 0) throw failures[0];
 }
+
+/**
+ * The order in which several lanes end at about the same time: the largest first, equal ones as they stand. A single lane takes items as
+ * they stand, which is how files are best read.
+ */
+export function largestFirst<T extends { readonly length: number }>(items: readonly T[], lanes: number): readonly T[] {
+  return lanes > 1 ? items.toSorted((a, b) => b.length - a.length) : items;
+}

@@ -5,6 +5,7 @@
 import {
   type ByteSink,
   FormatError,
+  largestFirst,
   type PlacedTensor,
   startSpanSeal,
   type WeightSource,
@@ -53,7 +54,7 @@ export async function writeTensors(
   const total = tensors.reduce((sum, { length }) => sum + length, 0);
   let done = 0;
   let turn = Promise.resolve();
-  await workInLanes(tensors, concurrency, async (tensor) => {
+  await workInLanes(largestFirst(tensors, concurrency), concurrency, async (tensor) => {
     signal?.throwIfAborted();
     const written = await writeTensor(weights, tensor, sink, plan.dataOffset - base, 2 ** plan.chunkLog2, signal);
     sealed.set(tensor.name, written);

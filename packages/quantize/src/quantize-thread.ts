@@ -28,7 +28,7 @@ export class QuantizeThread {
   private readonly tasks: Inbox[] = [];
   private readonly onFree: (thread: QuantizeThread) => void;
   private failure: string | undefined;
-  private free = false;
+  private free = true;
   private begun = 0;
 
   /** `onFree` is called when it has nearly done what it was given: the next task then waits there, and no time is lost between the two. */

@@ -22,7 +22,6 @@ export function quantizeOnThreads(
   threads: number,
   options: QuantizeOptions = {},
 ): ThreadedWeights {
-  const started: QuantizeThread[] = [];
   const free: QuantizeThread[] = [];
   const waiting: ((thread: QuantizeThread) => void)[] = [];
 
@@ -31,14 +30,7 @@ export function quantizeOnThreads(
     if (next) next(thread);
     else free.push(thread);
   };
-  const take = async (): Promise<QuantizeThread> => {
-    const thread = free.pop();
-    if (thread) return thread;
-    if (started.length === threads) return new Promise((resolve) => waiting.push(resolve));
-    const another = new QuantizeThread(release);
-    started.push(another);
-    return another;
-  };
+  const take = async (): Promise<QuantizeThread> => free.pop() ?? new Promise((resolve) => waiting.push(resolve));
 
   async function* span(
     tensor: PlannedTensor,
@@ -105,12 +97,19 @@ export function quantizeOnThreads(
     return run();
   };
 
-  return {
-    ...quantizeBy(span, checkpoint, options, write),
-    close: async () => {
-      await Promise.all(started.map((thread) => thread.close()));
-    },
+  // Now, so that they are there when the config is lowered and the first span is asked for.
+  const started = Array.from({ length: Math.min(threads, checkpoint.tensors.size) }, () => new QuantizeThread(release));
+  free.push(...started);
+  const close = async (): Promise<void> => {
+    await Promise.all(started.map((thread) => thread.close()));
   };
+  try {
+    return { ...quantizeBy(span, checkpoint, options, write), close };
+  } catch (error) {
+    // What the headers show was refused.
+    void close();
+    throw error;
+  }
 }
 
 /** How a task ended, or its error. */

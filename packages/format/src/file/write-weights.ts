@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { FormatError } from "../errors.ts";
 import type { PlannedTensor } from "../fold/tensor-plan.ts";
 import { createSha256, sha256, toHex } from "../hash.ts";
-import { workInLanes } from "../lanes.ts";
+import { largestFirst, workInLanes } from "../lanes.ts";
 import type { WeightSource } from "../weights.ts";
 import { createFileSink, type FileSink } from "./file-sink.ts";
 import { FILES, type Folder, type PlacedSpan, placeSpans } from "./weights-folder.ts";
@@ -87,7 +87,8 @@ export async function writeWeights(
     const total = spans.reduce((sum, { length }) => sum + length, 0);
     let done = total - missing.reduce((sum, { length }) => sum + length, 0);
     try {
-      await workInLanes(missing, options.concurrency ?? 1, async (span) => {
+      const lanes = options.concurrency ?? 1;
+      await workInLanes(largestFirst(missing, lanes), lanes, async (span) => {
         options.signal?.throwIfAborted();
         const tensor = await writeSpan(weights, span, data, options);
         written.set(tensor.name, tensor);

@@ -6,6 +6,7 @@ import {
   memorySink,
   type PlannedTensor,
   type SpanPlace,
+  spanLayout,
   startSpanSeal,
   tensorPlan,
   type WeightSource,
@@ -86,6 +87,17 @@ describe("sealFile", () => {
     await seal(tinyWeights("dense"), sink, goldens);
     await sealFile(selfWriting(), path, { ...goldens, concurrency: 3 });
     expect(new Uint8Array(await readFile(path))).toEqual(sink.bytes().slice());
+  });
+
+  test("begins with the largest tensors where several are in flight", async () => {
+    const begun: number[] = [];
+    const weights = tinyWeights("dense");
+    const span = (tensor: PlannedTensor) => {
+      begun.push(spanLayout(tensor).size);
+      return weights.span(tensor);
+    };
+    await sealFile({ ...weights, span }, path, { ...goldens, concurrency: 2 });
+    expect(begun).toEqual(begun.toSorted((a, b) => b - a));
   });
 
   test("refuses weights that write what breaks a rule", async () => {
