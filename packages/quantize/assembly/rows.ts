@@ -63,13 +63,17 @@ function largestBits(values: usize, columns: u32): u32 {
   const magnitude = i32x4.splat(0x7fffffff);
   let a = i32x4.splat(0);
   let b = i32x4.splat(0);
+  let c = i32x4.splat(0);
+  let d = i32x4.splat(0);
   let i: u32 = 0;
-  for (; i + 8 <= columns; i += 8) {
+  for (; i + 16 <= columns; i += 16) {
     const at = values + (<usize>i << 2);
     a = i32x4.max_u(a, v128.and(v128.load(at), magnitude));
     b = i32x4.max_u(b, v128.and(v128.load(at, 16), magnitude));
+    c = i32x4.max_u(c, v128.and(v128.load(at, 32), magnitude));
+    d = i32x4.max_u(d, v128.and(v128.load(at, 48), magnitude));
   }
-  a = i32x4.max_u(a, b);
+  a = i32x4.max_u(i32x4.max_u(a, b), i32x4.max_u(c, d));
   let largest: u32 = max<u32>(
     max<u32>(i32x4.extract_lane(a, 0), i32x4.extract_lane(a, 1)),
     max<u32>(i32x4.extract_lane(a, 2), i32x4.extract_lane(a, 3)),
@@ -170,10 +174,10 @@ function roundRow(values: usize, out: usize, columns: u32, scale: f32, sums: usi
       const q23 = i16x8.narrow_i32x4_s(i32x4.sub(t2, roundBits), i32x4.sub(t3, roundBits));
       v128.store(out + i, i8x16.narrow_i16x8_s(q01, q23));
       squares = i32x4.add(squares, i32x4.add(i32x4.dot_i16x8_s(q01, q01), i32x4.dot_i16x8_s(q23, q23)));
-      const d0 = f32x4.sub(r0, f32x4.sub(t0, round));
-      const d1 = f32x4.sub(r1, f32x4.sub(t1, round));
-      const d2 = f32x4.sub(r2, f32x4.sub(t2, round));
-      const d3 = f32x4.sub(r3, f32x4.sub(t3, round));
+      const d0 = f32x4.sub(r0, f32x4.nearest(r0));
+      const d1 = f32x4.sub(r1, f32x4.nearest(r1));
+      const d2 = f32x4.sub(r2, f32x4.nearest(r2));
+      const d3 = f32x4.sub(r3, f32x4.nearest(r3));
       const e0 = f32x4.mul(d0, d0);
       const e1 = f32x4.mul(d1, d1);
       const e2 = f32x4.mul(d2, d2);
