@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { hasMinus128, scanContent } from "./content.ts";
+import { hasMinus128, hasOnlyZeros, scanContent } from "./content.ts";
 import type { Dtype, PlannedTensor } from "./fold/tensor-plan.ts";
 import { spanLayout } from "./span.ts";
 
@@ -126,6 +126,17 @@ describe("hasMinus128", () => {
         expect(hasMinus128(Uint8Array.of(a, b, b, a))).toBe(a === 0x80);
       }
     }
+  });
+});
+
+describe("hasOnlyZeros", () => {
+  test("sees any one byte of a range, and none beside it", () => {
+    for (let length = 0; length < 5; length++)
+      for (let at = -1; at <= length; at++) {
+        const bytes = new Uint8Array(8);
+        bytes[1 + at] = 1;
+        expect(hasOnlyZeros(bytes, 1, 1 + length)).toBe(at < 0 || at === length);
+      }
   });
 });
 

@@ -59,55 +59,100 @@ function regionsOf(tensor: PlannedTensor): readonly Region[] {
 
 /** Starts the scan of one tensor. It holds a byte a row. */
 export function scanContent(tensor: PlannedTensor): ContentScan {
-  const regions = regionsOf(tensor);
-  const { size } = spanLayout(tensor);
-  const [rows = 0, columns = 1] = tensor.shape;
-  const lively = new Uint8Array(tensor.dtype === "i8" || tensor.dtype === "i8x2" ? rows : 0);
-  const word = new Uint8Array(4);
-  const wordView = new DataView(word.buffer);
-  let position = 0;
-  let next = 0;
+  return new Scan(tensor);
+}
 
-  const refuse = (message: string, place: string): never => {
-    const at = `${tensor.name} ${place}`;
-    throw new FormatError("content", `${at}: ${message}`, at);
-  };
+/**
+ * Methods and functions, no closures: a thread scans a few hundred megabytes and ends, so what its compiler learns of one tensor
+ * must serve for the next.
+ */
+class Scan implements ContentScan {
+  readonly #name: string;
+  readonly #columns: number;
+  readonly #regions: readonly Region[];
+  readonly #size: number;
+  /** Of each row, whether it is not zero. */
+  readonly #lively: Uint8Array;
+  /** A word that two pieces share. */
+  readonly #word = new Uint8Array(4);
+  #position = 0;
+  #next = 0;
 
-  const takeRows = (bytes: Uint8Array, from: number): void => {
+  constructor(tensor: PlannedTensor) {
+    const [rows = 0, columns = 1] = tensor.shape;
+    this.#name = tensor.name;
+    this.#columns = columns;
+    this.#regions = regionsOf(tensor);
+    this.#size = spanLayout(tensor).size;
+    this.#lively = new Uint8Array(tensor.dtype === "i8" || tensor.dtype === "i8x2" ? rows : 0);
+  }
+
+  update(piece: Uint8Array): void {
+    if (piece.length > this.#size - this.#position)
+      this.#refuse(`the span is longer than its ${this.#size} bytes`, `byte ${this.#position}`);
+    let rest = piece;
+    while (rest.length > 0) {
+      const region = this.#regions[this.#next];
+      if (!region) return;
+      const part = rest.subarray(0, region.end - this.#position);
+      if (part.length > 0) this.#take(region, part);
+      this.#position += part.length;
+      rest = rest.subarray(part.length);
+      if (this.#position === region.end) this.#next++;
+    }
+  }
+
+  finish(): void {
+    if (this.#position !== this.#size)
+      this.#refuse(`the span ends after ${this.#position} of ${this.#size} bytes`, `byte ${this.#position}`);
+  }
+
+  #take({ kind, from }: Region, bytes: Uint8Array): void {
+    const at = this.#position - from;
+    if (kind === "rows") this.#takeRows(bytes, at);
+    else if (kind === "scales" || kind === "reals") this.#takeWords(kind, bytes, at);
+    else if (kind === "zeros") this.#takeZeros(bytes);
+  }
+
+  #takeRows(bytes: Uint8Array, from: number): void {
     const bad = indexOfMinus128(bytes);
     if (bad >= 0) {
-      const index = from + bad;
-      refuse("-128 is not a value of symmetric int8", `[${Math.floor(index / columns)}, ${index % columns}]`);
+      const column = (from + bad) % this.#columns;
+      this.#refuse("-128 is not a value of symmetric int8", `[${(from + bad - column) / this.#columns}, ${column}]`);
     }
-    let row = Math.floor(from / columns);
-    for (let start = row * columns - from; start < bytes.length; start += columns, row++) {
-      if (lively[row] || isZero(bytes, Math.max(start, 0), Math.min(start + columns, bytes.length))) continue;
-      lively[row] = 1;
-    }
-  };
+    markLively(this.#lively, bytes, from, this.#columns);
+  }
 
-  const takeWords = (bytes: Uint8Array, from: number, take: (bits: number, index: number) => void): void => {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    let i = 0;
-    while (i < bytes.length) {
+  /** By words where they are whole; a word that two pieces share waits for its last byte. */
+  #takeWords(kind: "scales" | "reals", bytes: Uint8Array, from: number): void {
+    if (from % 4 === 0 && bytes.length % 4 === 0) {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      if (kind === "scales") this.#takeScales(view, from / 4);
+      else this.#takeReals(view, from / 4);
+      return;
+    }
+    for (const [i, byte] of bytes.entries()) {
       const lane = (from + i) % 4;
-      if (lane === 0 && i + 4 <= bytes.length) {
-        take(view.getUint32(i, true), (from + i) / 4);
-        i += 4;
-        continue;
-      }
-      // A word that two pieces share.
-      word[lane] = bytes[i] ?? 0;
-      if (lane === 3) take(wordView.getUint32(0, true), (from + i - 3) / 4);
-      i++;
+      this.#word[lane] = byte;
+      if (lane === 3) this.#takeWords(kind, this.#word, from + i - 3);
     }
-  };
+  }
 
-  const takeScale = (bits: number, row: number): void => {
+  #takeScales(words: DataView, from: number): void {
+    for (let at = 0; at < words.byteLength; at += 4) this.#takeScale(words.getUint32(at, true), from + at / 4);
+  }
+
+  #takeReals(words: DataView, from: number): void {
+    for (let at = 0; at < words.byteLength; at += 4)
+      if ((words.getUint32(at, true) & 0x7f800000) === 0x7f800000)
+        this.#refuse("not a finite number", `[${from + at / 4}]`);
+  }
+
+  #takeScale(bits: number, row: number): void {
     if (bits === 0) {
-      if (lively[row]) refuse("the scale is zero, but the row is not", `row ${row}`);
+      if (this.#lively[row]) this.#refuse("the scale is zero, but the row is not", `row ${row}`);
     } else if (bits >= 0x7f800000) {
-      refuse(
+      this.#refuse(
         bits > 0x80000000
           ? "the scale is negative"
           : bits === 0x80000000
@@ -116,81 +161,69 @@ export function scanContent(tensor: PlannedTensor): ContentScan {
         `row ${row}`,
       );
     } else if (bits < 0x00800000) {
-      refuse("the scale is subnormal", `row ${row}`);
-    } else if (!lively[row]) {
-      refuse("the row is zero, but its scale is not", `row ${row}`);
+      this.#refuse("the scale is subnormal", `row ${row}`);
+    } else if (!this.#lively[row]) {
+      this.#refuse("the row is zero, but its scale is not", `row ${row}`);
     }
-  };
+  }
 
-  const takeReal = (bits: number, index: number): void => {
-    if ((bits & 0x7f800000) === 0x7f800000) refuse("not a finite number", `[${index}]`);
-  };
-
-  const takeZeros = (bytes: Uint8Array): void => {
+  #takeZeros(bytes: Uint8Array): void {
     const bad = bytes.findIndex((byte) => byte !== 0);
-    if (bad >= 0) refuse("padding is not zero", `byte ${position + bad}`);
-  };
+    if (bad >= 0) this.#refuse("padding is not zero", `byte ${this.#position + bad}`);
+  }
 
-  const take = (region: Region, bytes: Uint8Array): void => {
-    const from = position - region.from;
-    if (region.kind === "rows") takeRows(bytes, from);
-    else if (region.kind === "scales") takeWords(bytes, from, takeScale);
-    else if (region.kind === "reals") takeWords(bytes, from, takeReal);
-    else if (region.kind === "zeros") takeZeros(bytes);
-  };
-
-  return {
-    update: (piece) => {
-      if (piece.length > size - position) {
-        refuse(`the span is longer than its ${size} bytes`, `byte ${position}`);
-      }
-      let rest = piece;
-      while (rest.length > 0) {
-        const region = regions[next];
-        if (!region) return;
-        const part = rest.subarray(0, region.end - position);
-        if (part.length > 0) take(region, part);
-        position += part.length;
-        rest = rest.subarray(part.length);
-        if (position === region.end) next++;
-      }
-    },
-    finish: () => {
-      if (position !== size) refuse(`the span ends after ${position} of ${size} bytes`, `byte ${position}`);
-    },
-  };
+  #refuse(message: string, place: string): never {
+    const at = `${this.#name} ${place}`;
+    throw new FormatError("content", `${at}: ${message}`, at);
+  }
 }
 
-/** Whether bytes [from, to) are zero: most rows end at their first byte, and rows of zeros go by four. */
+/**
+ * Marks the rows, or parts of them, in `bytes` that are not zero; `from` is where the bytes stand in the rows' region. Most rows are
+ * decided by their first byte.
+ */
+function markLively(lively: Uint8Array, bytes: Uint8Array, from: number, columns: number): void {
+  const column = from % columns;
+  let row = (from - column) / columns;
+  for (let start = -column; start < bytes.length; start += columns, row++) {
+    if (lively[row]) continue;
+    const at = Math.max(start, 0);
+    if (bytes[at] !== 0 || !isZero(bytes, at, Math.min(start + columns, bytes.length))) lively[row] = 1;
+  }
+}
+
+/** Whether bytes [from, to) are zero, of which the first is: then it is to have no byte that differs from the one before it. */
 function isZero(bytes: Uint8Array, from: number, to: number): boolean {
-  if (from < to && bytes[from] !== 0) return false;
-  let at = from;
-  for (; at < to && (bytes.byteOffset + at) % 4 !== 0; at++) if (bytes[at] !== 0) return false;
-  const words = new Int32Array(
-    bytes.buffer,
-    bytes.byteOffset + at - ((bytes.byteOffset + at) % 4),
-    Math.max(0, (to - at) >> 2),
-  );
-  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
-  for (at += 4 * words.length; at < to; at++) if (bytes[at] !== 0) return false;
+  if (!native) return hasOnlyZeros(bytes, from, to);
+  return native.compare(bytes.subarray(from, to - 1), bytes.subarray(from + 1, to)) === 0;
+}
+
+/** The same where there is no memcmp; such hosts hash at a speed beside which a byte a step is nothing, in the few rows that are zero. */
+export function hasOnlyZeros(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (bytes[at] !== 0) return false;
   return true;
 }
 
-type IndexOf = (this: Uint8Array, value: number) => number;
-
-/** Buffer's indexOf is memchr, 20 times as fast as any loop here, and takes a plain Uint8Array. */
-function bufferIndexOf(): IndexOf | undefined {
-  const found = builtin("node:buffer");
-  if (typeof found !== "object" || found === null || !("Buffer" in found)) return undefined;
-  const { Buffer } = found as { readonly Buffer?: { readonly prototype?: { readonly indexOf?: IndexOf } } };
-  return Buffer?.prototype?.indexOf;
+/** What Node's Buffer has of memchr and memcmp: many times as fast as any loop here, and they take plain Uint8Arrays. */
+interface NodeBuffer {
+  compare(a: Uint8Array, b: Uint8Array): number;
+  readonly prototype: { readonly indexOf: (this: Uint8Array, value: number) => number };
 }
 
-const nativeIndexOf = /* @__PURE__ */ bufferIndexOf();
+function hasBuffer(found: unknown): found is { readonly Buffer: NodeBuffer } {
+  return typeof found === "object" && found !== null && "Buffer" in found;
+}
+
+function nodeBuffer(): NodeBuffer | undefined {
+  const found = builtin("node:buffer");
+  return hasBuffer(found) ? found.Buffer : undefined;
+}
+
+const native = /* @__PURE__ */ nodeBuffer();
 
 /** Index of the first int8 -128 (byte 0x80), or -1. */
 function indexOfMinus128(bytes: Uint8Array): number {
-  if (nativeIndexOf) return nativeIndexOf.call(bytes, 0x80);
+  if (native) return native.prototype.indexOf.call(bytes, 0x80);
   return hasMinus128(bytes) ? bytes.indexOf(0x80) : -1;
 }
 
