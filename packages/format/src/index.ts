@@ -124,7 +124,7 @@ export {
   writeSectionTable,
 } from "./section-table.ts";
 export { LANE, SECTION_NAMES, SECTIONS, type SectionName, sectionName } from "./sections.ts";
-export { openShared } from "./shared-source.ts";
+export { openShared, type SharedSource } from "./shared-source.ts";
 // Bytes
 export {
   assertRange,

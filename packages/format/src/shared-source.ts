@@ -12,12 +12,18 @@ function isNodeFiles(found: unknown): found is NodeFiles {
   return typeof found === "object" && found !== null && "readSync" in found && typeof found.readSync === "function";
 }
 
+/** What another thread shared, as this one reads it. */
+export interface SharedSource extends ByteSource {
+  /** Fills `target` before it returns, which holds up the thread; absent where the host reads only by promise. */
+  readonly fill?: (offset: number, target: Uint8Array) => void;
+}
+
 /**
  * Opens what a source shares. A descriptor is the process's, so what is read is the very file that the other thread holds open,
  * whatever its name has come to mean. It has read when it returns: for a thread that holds up nobody. `path` is what errors call the
  * file. Throws FormatError `io` where the host has no files.
  */
-export function openShared(shared: SharedBytes, path = "the file"): ByteSource {
+export function openShared(shared: SharedBytes, path = "the file"): SharedSource {
   if (shared.kind === "blob") return blobSource(shared.blob);
   const { descriptor, size } = shared;
   const files = builtin("node:fs");
@@ -39,6 +45,7 @@ export function openShared(shared: SharedBytes, path = "the file"): ByteSource {
   };
   return {
     size,
+    fill,
     read: async (offset, length) => {
       assertRange(size, offset, length);
       const bytes = new Uint8Array(length);

@@ -26,8 +26,11 @@ import { attribute } from "./ledger.ts";
 /** Chunks under way at a time, by default: one being checked, the others on their way. */
 const AHEAD = 3;
 
-/** Bytes that are hashed and then scanned at a time: the scan finds them in the core's own cache, which a chunk overruns. */
-const PIECE = 1 << 16;
+/**
+ * Bytes that are hashed and then scanned at a time: the scan finds them in the second-level cache, which a chunk overruns, and what calls
+ * cost is lost beside them.
+ */
+export const PIECE = 1 << 19;
 
 /** What the reader needs of the verified front. */
 export interface TensorPlace {

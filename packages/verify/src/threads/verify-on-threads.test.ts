@@ -1,9 +1,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ATTACKS, attacked } from "@s7l/fixtures";
 import { type ByteSource, blobSource, memorySource } from "@s7l/format";
 import { openFileSource } from "@s7l/format/file";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fixtureOf } from "../../test/refusal.ts";
 import { sealWide } from "../../test/seal-wide.ts";
 import { openVerified, type Verification, verify } from "../verify.ts";
 import { verifyOnThreads } from "./verify-on-threads.ts";
@@ -101,6 +103,16 @@ describe("verifyOnThreads", () => {
     expect(alone).toMatchObject({ ok: false, integrity: "broken" });
     expect(told(await verifyOnThreads(source, { threads: 2 }))).toEqual(told(alone));
     await close();
+  });
+
+  test.each(
+    ATTACKS.filter(({ name }) => name.startsWith("content: ")).map((attack) => [attack.name.slice(9), attack] as const),
+  )("says of %s, sealed anew, what one thread says", async (_, attack) => {
+    const path = join(folder, "attacked.s7l");
+    await writeFile(path, attacked(await fixtureOf(attack.fixture), attack, "root"));
+    const source = await openFileSource(path);
+    expect(told(await verifyOnThreads(source, { threads: 2 }))).toEqual(told(await verify(source)));
+    await source.close();
   });
 
   test("does the work itself where no thread can open the source", async () => {

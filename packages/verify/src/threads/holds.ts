@@ -1,0 +1,49 @@
+/** Whether a tensor holds, where a thread can wait for its bytes. */
+import {
+  type ContentScan,
+  equalBytes,
+  type PlacedTensor,
+  scanContent,
+  startLeafHash,
+  type TensorRecord,
+} from "@s7l/format";
+import { PIECE, readLeaves, type TensorPlace } from "../tensor-reader.ts";
+
+/** Bytes at an offset of the artifact, there when it returns. */
+export type Fill = (offset: number, target: Uint8Array) => void;
+
+/**
+ * Reads a tensor's span piece by piece into `piece` (PIECE bytes) and holds it to its leaves and the rules of its content; throws or says
+ * no where it does not hold. A plain loop: a thread lives for a few hundred milliseconds, and in `readTensor`, which waits at every
+ * chunk, a tenth of them goes to compiling it.
+ */
+export async function holds(
+  place: TensorPlace,
+  fill: Fill,
+  piece: Uint8Array,
+  tensor: PlacedTensor,
+  record: TensorRecord,
+): Promise<boolean> {
+  const leaves = await readLeaves(place, tensor, record);
+  const scan = scanContent(tensor);
+  const from = place.dataOffset + tensor.offset;
+  for (const [index, leaf] of leaves.entries()) {
+    const start = index * place.chunkSize;
+    const length = Math.min(place.chunkSize, tensor.length - start);
+    if (!equalBytes(hashChunk(fill, from + start, length, piece, scan), leaf)) return false;
+  }
+  scan.finish();
+  return true;
+}
+
+/** The leaf hash of a chunk, scanned on the way: before its hash is known, which is early enough where the answer is yes or no. */
+function hashChunk(fill: Fill, from: number, length: number, piece: Uint8Array, scan: ContentScan): Uint8Array {
+  const hash = startLeafHash();
+  for (let at = 0; at < length; at += PIECE) {
+    const part = piece.subarray(0, Math.min(PIECE, length - at));
+    fill(from + at, part);
+    hash.update(part);
+    scan.update(part);
+  }
+  return hash.digest();
+}
