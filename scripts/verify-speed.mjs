@@ -1,22 +1,28 @@
-// How fast an artifact of a gigabyte is verified, beside SHA-256 of the same bytes and the stock model_signing, in one run:
-// `npm run bench:verify` after a build; an artifact of one's own may be named. Figures are medians of interleaved rounds, from
+// How fast an artifact of a gigabyte is verified, and loaded into an engine's memory, beside SHA-256 of the same bytes and the stock
+// model_signing, in one run: `npm run bench:verify` after a build; an artifact of one's own may be named. A load needs new memory, whose
+// price is the system's and moves, so the same is done in memory that is there, too. Figures are medians of interleaved rounds, from
 // a file that is in memory already. CPU seconds count every thread of this process, so they tell what one core would take.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { fakeGoldens, randomSpan, randomWeights, tinyFold } from "../packages/fixtures/dist/index.js";
 import { openFileSource } from "../packages/format/dist/file/index.js";
-import { memorySource } from "../packages/format/dist/index.js";
+import { memorySource, spanLayout } from "../packages/format/dist/index.js";
 import { sealFile } from "../packages/pack/dist/file/index.js";
-import { verify } from "../packages/verify/dist/index.js";
+import { loadModel } from "../packages/runtime/dist/index.js";
+import { openVerified, verify } from "../packages/verify/dist/index.js";
 import { publicKeyPem } from "../packages/verify/dist/signature/index.js";
 import { generateKey, privateKeyPem } from "../packages/verify/dist/signing/index.js";
 import { verifyOnThreads } from "../packages/verify/dist/threads/index.js";
 import { findModelSigning } from "./model-signing.mjs";
 
 const ROUNDS = 5;
+setFlagsFromString("--expose-gc");
+const gc = runInNewContext("gc");
 const folder = mkdtempSync(join(tmpdir(), "s7l-verify-speed-"));
 
 /** A dense model of 16 layers, 4096 wide: 1.07 GB, of random rows. */
@@ -67,6 +73,23 @@ function withoutNode(path, bytes, webCrypto) {
   return { wall: median(JSON.parse(stdout)), bytes };
 }
 
+/** What each case took in each round but the first, in seconds; by turns. */
+async function timed(cases, before) {
+  const taken = new Map(Object.keys(cases).map((name) => [name, []]));
+  for (let round = -1; round < ROUNDS; round++) {
+    for (const [name, act] of Object.entries(cases)) {
+      await before?.();
+      const cpu = process.cpuUsage();
+      const start = performance.now();
+      await act();
+      const wall = (performance.now() - start) / 1000;
+      const { user, system } = process.cpuUsage(cpu);
+      if (round >= 0) taken.get(name).push({ wall, cpu: (user + system) / 1e6 });
+    }
+  }
+  return taken;
+}
+
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
 function readAndHash(path) {
@@ -77,6 +100,38 @@ function readAndHash(path) {
     hash.update(block.subarray(0, got));
   closeSync(descriptor);
   return hash.digest();
+}
+
+/** Reads every tensor to its place, as an engine does, in memory that has been used before. */
+async function readTensors(path, memory) {
+  const source = await openFileSource(path);
+  const artifact = await openVerified(source);
+  let at = 0;
+  let underWay;
+  for (const tensor of artifact.plan) {
+    const { size } = spanLayout(tensor);
+    const task = artifact.readInto(tensor.name, memory.subarray(at, at + size));
+    await underWay;
+    underWay = task;
+    at += size;
+  }
+  await underWay;
+  await source.close();
+}
+
+async function loadFile(path) {
+  const source = await openFileSource(path);
+  const model = await loadModel(await openVerified(source), { engine: "simd" });
+  await source.close();
+  model.close();
+}
+
+/** Takes back the memory that a former load had, so that this one finds the machine as that did; an engine is let go of after a turn. */
+async function tidy() {
+  for (let i = 0; i < 2; i++) {
+    gc();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 async function verifyFile(path, threads) {
@@ -99,17 +154,11 @@ try {
     "verify, from the file": () => verifyFile(path),
     ...Object.fromEntries(threads.map((n) => [`verify, from the file, on ${n} threads`, () => verifyFile(path, n)])),
   };
-  const taken = new Map(Object.keys(cases).map((name) => [name, []]));
-  for (let round = -1; round < ROUNDS; round++) {
-    for (const [name, act] of Object.entries(cases)) {
-      const cpu = process.cpuUsage();
-      const start = performance.now();
-      await act();
-      const wall = (performance.now() - start) / 1000;
-      const { user, system } = process.cpuUsage(cpu);
-      if (round >= 0) taken.get(name).push({ wall, cpu: (user + system) / 1e6 });
-    }
-  }
+  const memory = new Uint8Array(new WebAssembly.Memory({ initial: Math.ceil(size / 65536) }).buffer).fill(1);
+  cases["verified load, into memory that is there"] = () => readTensors(path, memory);
+  // Apart: letting go of memory also lets go of code that is compiled.
+  const loads = { "verified load, into new memory": () => loadFile(path) };
+  const taken = new Map([...(await timed(cases)), ...(await timed(loads, tidy))]);
   const of = (name, key) => median(taken.get(name).map((one) => one[key]));
   const base = {
     memory: of("SHA-256 by node:crypto, from memory", "wall"),
@@ -124,9 +173,9 @@ try {
     );
   };
   console.log(`${(size / 1e9).toFixed(2)} GB, ${availableParallelism()} cores, Node ${process.version}`);
-  console.log(`${"".padEnd(42)}${"".padStart(11)}  wall s   cpu s  of hash  of hash`);
-  console.log(`${"".padEnd(42)}${"".padStart(11)}${"".padStart(16)}  memory     file`);
-  for (const name of Object.keys(cases)) line(name, of(name, "wall"), of(name, "cpu"));
+  console.log(`${"".padEnd(42)}${"".padStart(11)}  wall s   cpu s    of hash from`);
+  console.log(`${"".padEnd(42)}${"".padStart(11)}${"".padStart(16)}  memory    file`);
+  for (const name of taken.keys()) line(name, of(name, "wall"), of(name, "cpu"));
   line("verify by WebCrypto, no Node, from memory", withoutNode(path, size, true).wall);
   line("verify by noble alone, from memory", withoutNode(path, size, false).wall);
 
