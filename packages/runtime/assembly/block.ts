@@ -1,5 +1,6 @@
 /** Blocks: mantissas with one exponent a token. The mirror of src/reference/block.ts. */
-import { address, head, row, rowBits, setHead } from "./memory";
+import * as MAP from "../src/engine/layout/map";
+import { address, field, head, row, rowBits, rowExponent, setActivationHead, setHead } from "./memory";
 import { halfOf, keepOf, leftOf, mulShift4, orLanes, rightOf, roundOf, shift4 } from "./vector";
 
 /** The exponent at which both blocks fit in 29 bits; 0 where both are zero. */
@@ -55,21 +56,21 @@ export function addBlocks(a: usize, b: usize, tokens: i32, width: i32, part: i32
     const ha = head(a, t);
     const hb = head(b, t);
     const to = row(a, t, 4);
-    const or = addRow(to, to, rowBits(ha), load<i32>(ha), row(b, t, 4), rowBits(hb), load<i32>(hb), n);
+    const or = addRow(to, to, rowBits(ha), rowExponent(ha), row(b, t, 4), rowBits(hb), rowExponent(hb), n);
     setHead(ha, sumExponent, or);
   }
 }
 
 /** a += bias, the same i32 vector (with its exponent and bits) for every token; its padding holds zeros up to 8. */
 export function addBias(a: usize, map: usize, tokens: i32, part: i32, parts: i32): void {
-  const bias = address(map, 8);
-  const exponent = load<i32>(map, 36);
-  const bits = load<i32>(map, 40);
-  const n = (load<i32>(map, 24) + 7) & ~7;
+  const bias = address(map, MAP.bias);
+  const exponent = field(map, MAP.biasExponent);
+  const bits = field(map, MAP.biasBits);
+  const n = (field(map, MAP.rows) + 7) & ~7;
   for (let t = part; t < tokens; t += parts) {
     const h = head(a, t);
     const to = row(a, t, 4);
-    const or = addRow(to, to, rowBits(h), load<i32>(h), bias, bits, exponent, n);
+    const or = addRow(to, to, rowBits(h), rowExponent(h), bias, bits, exponent, n);
     setHead(h, sumExponent, or);
   }
 }
@@ -128,15 +129,12 @@ export function quantiseShift(size: i32, bits: i32): i32 {
 /** Rounds rows to 14-bit activations; `to` is zero from the width to its stride. */
 export function quantise(from: usize, to: usize, tokens: i32, width: i32, part: i32, parts: i32): void {
   const n = (width + 7) & ~7;
-  const stride = <i32>address(to, 2);
   for (let t = part; t < tokens; t += parts) {
     const h = head(from, t);
     const s = quantiseShift(rowBits(h), 14);
     const q = row(to, t, 2);
     const l1 = quantiseRow(q, row(from, t, 4), n, s, 14, -8192);
     memory.fill(q + (<usize>n << 1), 0, <usize>(((width + 31) & ~31) - n) << 1);
-    const out = head(to, t);
-    store<i32>(out, load<i32>(h) + s);
-    store<i32>(out, l1, 4);
+    setActivationHead(head(to, t), rowExponent(h) + s, l1);
   }
 }

@@ -1,16 +1,17 @@
 /** Rows of the embedding. The mirror of src/reference/linear.ts. */
+import * as MAP from "../src/engine/layout/map";
 import { address, field, head, row, setHead } from "./memory";
 import { orLanes } from "./vector";
 
 /** Rows of the embedding, for the ids of this part's tokens. */
 export function embed(map: usize, ids: usize, tokens: i32, y: usize, part: i32, parts: i32): void {
-  const columns = field(map, 7);
+  const columns = field(map, MAP.columns);
   const padded = (columns + 7) & ~7;
-  const exponent = field(map, 5) + 2;
+  const exponent = field(map, MAP.exponent) + 2;
   for (let t = part; t < tokens; t += parts) {
     const id = <usize>load<u32>(ids + (<usize>t << 2));
-    const w = address(map, 0) + id * <usize>field(map, 1);
-    const multiplier = i32x4.splat(load<i32>(address(map, 3) + (id << 2)));
+    const w = address(map, MAP.data) + id * <usize>field(map, MAP.stride);
+    const multiplier = i32x4.splat(load<i32>(address(map, MAP.multipliers) + (id << 2)));
     const two = i32x4.splat(2);
     const out = row(y, t, 4);
     let or = i32x4.splat(0);

@@ -1,22 +1,12 @@
-/**
- * Activations between two matrices. The mirror of src/reference/ffn.ts.
- *
- * Ffn record: { activation, gated, alphaSignificand, alphaExponent, limitSignificand, limitExponent, width }.
- */
+/** Activations between two matrices. The mirror of src/reference/ffn.ts. */
+import * as ACTIVATION from "../src/engine/layout/activation";
+import * as FFN from "../src/engine/layout/ffn";
 import { addRow, multiplyRow, quantiseRow, quantiseShift, sumExponent } from "./block";
 import { sigmoidRow } from "./elementary-lanes";
 import { bits32, shiftSaturating } from "./integer";
-import { field, head, row, rowBits } from "./memory";
+import { field, head, row, rowBits, rowExponent, setActivationHead } from "./memory";
 import { workspace } from "./product";
 import { halfOf, keepOf, leftOf, mulShift4, orLanes, orRow, rightOf, roundOf, shift4, shiftRow } from "./vector";
-
-const SILU: i32 = 0;
-const GELU_TANH: i32 = 1;
-const GELU_ERF: i32 = 2;
-const RELU: i32 = 3;
-const RELU2: i32 = 4;
-/** The clamped swish of a gate with limits. */
-const CLAMPED: i32 = 5;
 
 /**
  * Hidden activations: to = quantise(act(inner) [· up]), tokens of this part. Both sides are overwritten. `ones` holds 2^24 in
@@ -32,32 +22,32 @@ export function activate(
   part: i32,
   parts: i32,
 ): void {
-  const kind = field(ffn, 0);
-  const width = field(ffn, 6);
+  const kind = field(ffn, FFN.activation);
+  const width = field(ffn, FFN.width);
   const n = (width + 7) & ~7;
   for (let t = part; t < tokens; t += parts) {
     const x = row(inner, t, 4);
     const h = head(inner, t);
-    let exponent = load<i32>(h);
+    let exponent = rowExponent(h);
     let bits = rowBits(h);
     let u: usize = 0;
     let upExponent = 0;
     let upBits = 0;
     if (up != 0) {
       u = row(up, t, 4);
-      upExponent = load<i32>(head(up, t));
+      upExponent = rowExponent(head(up, t));
       upBits = rowBits(head(up, t));
     }
-    if (kind == CLAMPED) {
-      const significand = field(ffn, 4);
-      bits = bits32(<u32>clampRow(x, n, shiftSaturating(significand, field(ffn, 5) - exponent), false));
-      bits = bits32(<u32>swishRow(x, n, field(ffn, 2), exponent + field(ffn, 3) + 40));
-      upBits = bits32(<u32>clampRow(u, n, shiftSaturating(significand, field(ffn, 5) - upExponent), true));
+    if (kind == ACTIVATION.clamped) {
+      const significand = field(ffn, FFN.limitSignificand);
+      bits = bits32(<u32>clampRow(x, n, shiftSaturating(significand, field(ffn, FFN.limitExponent) - exponent), false));
+      bits = bits32(<u32>swishRow(x, n, field(ffn, FFN.alphaSignificand), exponent + field(ffn, FFN.alphaExponent) + 40));
+      upBits = bits32(<u32>clampRow(u, n, shiftSaturating(significand, field(ffn, FFN.limitExponent) - upExponent), true));
       upBits = bits32(<u32>addRow(u, u, upBits, upExponent, ones, 25, -24, n));
       upExponent = sumExponent;
-    } else if (kind == RELU || kind == RELU2) {
+    } else if (kind == ACTIVATION.relu || kind == ACTIVATION.relu2) {
       bits = bits32(<u32>reluRow(x, n));
-      if (kind == RELU2) {
+      if (kind == ACTIVATION.relu2) {
         if (bits != 0) {
           shiftRow(x, x, n, 26 - bits);
           exponent += bits - 26;
@@ -77,9 +67,7 @@ export function activate(
     const q = row(to, t, 2);
     const l1 = quantiseRow(q, x, n, s, 14, -8192);
     memory.fill(q + (<usize>n << 1), 0, <usize>(((width + 31) & ~31) - n) << 1);
-    const out = head(to, t);
-    store<i32>(out, exponent + s);
-    store<i32>(out, l1, 4);
+    setActivationHead(head(to, t), exponent + s, l1);
   }
 }
 
@@ -133,7 +121,7 @@ function gateRow(x: usize, n: i32, k: i32, kind: i32): i32 {
   const bytes = <usize>n << 2;
   for (let i: usize = 0; i < bytes; i += 16) {
     const a = saturate4(v128.load(x + i), top, left, right, round, keep);
-    v128.store(workspace + i, kind == SILU ? a : geluLanes(a, kind));
+    v128.store(workspace + i, kind == ACTIVATION.silu ? a : geluLanes(a, kind));
   }
   return weighRow(x, n);
 }
@@ -142,15 +130,15 @@ function gateRow(x: usize, n: i32, k: i32, kind: i32): i32 {
 @inline
 function geluLanes(x: v128, kind: i32): v128 {
   const half16 = halfOf(16);
-  const bound = i32x4.splat((kind == GELU_ERF ? 5 : 16) << 16);
+  const bound = i32x4.splat((kind == ACTIVATION.geluErf ? 5 : 16) << 16);
   const a = i32x4.max_s(i32x4.min_s(x, bound), i32x4.neg(bound));
   const square = mulShift4(a, a, half16, 16);
   let p = i32x4.splat(1197135);
-  if (kind == GELU_ERF) {
+  if (kind == ACTIVATION.geluErf) {
     p = i32x4.add(i32x4.splat(-6507), mulShift4(i32x4.splat(-462), square, half16, 16));
     p = i32x4.add(i32x4.splat(1226268), mulShift4(p, square, half16, 16));
   }
-  p = i32x4.add(i32x4.splat(kind == GELU_TANH ? 26772563 : 26770419), mulShift4(p, square, half16, 16));
+  p = i32x4.add(i32x4.splat(kind == ACTIVATION.geluTanh ? 26772563 : 26770419), mulShift4(p, square, half16, 16));
   return mulShift4(p, a, halfOf(24), 24);
 }
 

@@ -2,27 +2,20 @@
  * From projections to heads: norm and rotation of queries and keys, and what goes into the cache. The mirror of the first
  * half of src/reference/attention.ts.
  *
- * Attention record: { heads, kvHeads, keySize, valueSize, scaleSignificand, scaleExponent, window (0: none), pairs (0: no
- * rotation), interleaved, ropeOffset, slopes, sinks, qNorm, kNorm, rotated }: slopes i32 Q24 and sinks i32 Q16 a head or 0;
- * rotated: dims of a key that come from the shared row of latent attention, else 0.
- *
- * A cache page holds PAGE slots of every key-value head, each head on its own, in the order in which attention reads it:
- *   keys    i16 [PAGE/16][keyPad/2][16 slots][2]             pairs of dims of sixteen slots side by side: a cache line a step
- *   values  i8  [PAGE/32][valuePad/8][16 pairs][8][2 slots]  pairs of slots side by side, eight dims of a block at a time
- *   keyExponents, valueMagnitudes, valueExponents   i32 [PAGE] each; a zero value has magnitude 0, exponent NOTHING
+ * A cache page holds PAGE_SLOTS slots of every key-value head, each head on its own, in the order in which attention reads it:
+ *   keys    i16 [PAGE_SLOTS/16][keyPad/2][16 slots][2]             pairs of dims of sixteen slots side by side: a cache line a step
+ *   values  i8  [PAGE_SLOTS/32][valuePad/8][16 pairs][8][2 slots]  pairs of slots side by side, eight dims of a block at a time
+ *   keyExponents, valueMagnitudes, valueExponents   i32 [PAGE_SLOTS] each; a zero value has magnitude 0, exponent NOTHING
  * keyPad and valuePad are the sizes rounded up to 8; what lies beyond the size is zero.
  */
+import * as ATTENTION from "../src/engine/layout/attention";
+import { NOTHING, PAGE_SLOTS } from "../src/engine/layout/sizes";
 import { commonExponent, quantiseRow, quantiseShift } from "./block";
 import { bits32 } from "./integer";
-import { address, field, head, row } from "./memory";
+import { address, field, head, row, rowExponent } from "./memory";
 import { normExponent, normRow } from "./norm";
 import { rotateRow } from "./rope";
 import { copyRow, orRow, shiftRow } from "./vector";
-
-/** Slots of a page, a multiple of the 32 slots that share an exponent of probabilities. */
-export const PAGE: i32 = 64;
-/** Exponent of a zero value. */
-export const NOTHING: i32 = i32.MIN_VALUE;
 
 @inline
 export function pad8(n: i32): i32 {
@@ -32,18 +25,20 @@ export function pad8(n: i32): i32 {
 /** Bytes of one head's share of a page. */
 @inline
 export function headBytes(keyPad: i32, valuePad: i32): usize {
-  return <usize>PAGE * <usize>(2 * keyPad + valuePad + 12);
+  return <usize>PAGE_SLOTS * <usize>(2 * keyPad + valuePad + 12);
 }
 
 /** Bytes of a page. */
 export function pageBytes(attention: usize): usize {
-  return <usize>field(attention, 1) * headBytes(pad8(field(attention, 2)), pad8(field(attention, 3)));
+  const keyPad = pad8(field(attention, ATTENTION.keySize));
+  const valuePad = pad8(field(attention, ATTENTION.valueSize));
+  return <usize>field(attention, ATTENTION.kvHeads) * headBytes(keyPad, valuePad);
 }
 
 /** Address of a head's share of the page of a slot. */
 @inline
 export function pageOf(table: usize, slot: i32, kvHead: i32, bytes: usize): usize {
-  return <usize>load<u32>(table + (<usize>(slot / PAGE) << 2)) + <usize>kvHead * bytes;
+  return <usize>load<u32>(table + (<usize>(slot / PAGE_SLOTS) << 2)) + <usize>kvHead * bytes;
 }
 
 let headExponent: i32 = 0;
@@ -56,14 +51,15 @@ function turnHead(attention: usize, x: usize, size: i32, or: i32, exponent: i32,
     bits = bits32(<u32>normRow(norm, x, x, exponent, bits, size));
     headExponent = normExponent;
   }
-  const pairs = field(attention, 7);
+  const pairs = field(attention, ATTENTION.pairs);
   if (pairs != 0) {
     const padded = pad8(size);
     if (bits > 24) {
       shiftRow(x, x, padded, 24 - bits);
       headExponent += bits - 24;
     }
-    rotateRow(x + (<usize>field(attention, 9) << 2), pairs, field(attention, 8) != 0, table);
+    const at = x + (<usize>field(attention, ATTENTION.ropeOffset) << 2);
+    rotateRow(at, pairs, field(attention, ATTENTION.interleaved) != 0, table);
     bits = bits32(<u32>orRow(x, padded));
   }
   return bits;
@@ -71,7 +67,7 @@ function turnHead(attention: usize, x: usize, size: i32, or: i32, exponent: i32,
 
 @inline
 function rotationOf(attention: usize, rotations: usize, token: i32): usize {
-  return rotations + <usize>token * (<usize>((field(attention, 7) + 3) & ~3) << 3);
+  return rotations + <usize>token * (<usize>((field(attention, ATTENTION.pairs) + 3) & ~3) << 3);
 }
 
 /** Queries of every head as 12-bit integers: q i16 [tokens][heads][keyPad] and exponents i32 [tokens][heads]. */
@@ -86,15 +82,16 @@ export function prepareQueries(
   part: i32,
   parts: i32,
 ): void {
-  const heads = field(attention, 0);
-  const size = field(attention, 2);
+  const heads = field(attention, ATTENTION.heads);
+  const size = field(attention, ATTENTION.keySize);
   const padded = pad8(size);
   for (let i = part; i < tokens * heads; i += parts) {
     const t = i / heads;
     const h = i % heads;
     const or = copyRow(scratch, row(rows, t, 4) + (<usize>(h * size) << 2), size);
-    const exponent = load<i32>(head(rows, t));
-    const bits = turnHead(attention, scratch, size, or, exponent, address(attention, 12), rotationOf(attention, rotations, t));
+    const exponent = rowExponent(head(rows, t));
+    const angles = rotationOf(attention, rotations, t);
+    const bits = turnHead(attention, scratch, size, or, exponent, address(attention, ATTENTION.qNorm), angles);
     const s = quantiseShift(bits, 12);
     quantiseRow(q + (<usize>i * <usize>padded << 1), scratch, padded, s, 12, -2048);
     store<i32>(exponents + (<usize>i << 2), headExponent + s);
@@ -114,33 +111,34 @@ export function appendKeys(
   part: i32,
   parts: i32,
 ): void {
-  const heads = field(attention, 1);
-  const size = field(attention, 2);
+  const heads = field(attention, ATTENTION.kvHeads);
+  const size = field(attention, ATTENTION.keySize);
   const padded = pad8(size);
-  const own = size - field(attention, 14);
-  const bytes = headBytes(padded, pad8(field(attention, 3)));
+  const own = size - field(attention, ATTENTION.rotated);
+  const bytes = headBytes(padded, pad8(field(attention, ATTENTION.valueSize)));
   const q = scratch + (<usize>padded << 2);
   for (let i = part; i < tokens * heads; i += parts) {
     const t = i / heads;
     const h = i % heads;
     let or = copyRow(scratch, row(rows, t, 4) + (<usize>(h * own) << 2), own);
-    let exponent = load<i32>(head(rows, t));
+    let exponent = rowExponent(head(rows, t));
     if (shared != 0) {
-      or = joinShared(scratch, own, or, exponent, row(shared, t, 4), size - own, load<i32>(head(shared, t)));
+      or = joinShared(scratch, own, or, exponent, row(shared, t, 4), size - own, rowExponent(head(shared, t)));
       exponent = headExponent;
     }
-    const bits = turnHead(attention, scratch, size, or, exponent, address(attention, 13), rotationOf(attention, rotations, t));
+    const angles = rotationOf(attention, rotations, t);
+    const bits = turnHead(attention, scratch, size, or, exponent, address(attention, ATTENTION.kNorm), angles);
     const s = quantiseShift(bits, 12);
     quantiseRow(q, scratch, padded, s, 12, -2047);
     const slot = first + t;
     const page = pageOf(table, slot, h, bytes);
-    const at = slot & (PAGE - 1);
+    const at = slot & (PAGE_SLOTS - 1);
     let to = page + (<usize>((at >> 4) * padded) << 5) + (<usize>(at & 15) << 2);
     for (let d: usize = 0; d < <usize>padded << 1; d += 4) {
       store<i32>(to, load<i32>(q + d));
       to += 64;
     }
-    const exponents = page + <usize>PAGE * <usize>(2 * padded + pad8(field(attention, 3)));
+    const exponents = page + <usize>PAGE_SLOTS * <usize>(2 * padded + pad8(field(attention, ATTENTION.valueSize)));
     store<i32>(exponents + (<usize>at << 2), headExponent + s);
   }
 }
@@ -181,21 +179,21 @@ export function appendValues(
   part: i32,
   parts: i32,
 ): void {
-  const heads = field(attention, 1);
-  const size = field(attention, 3);
+  const heads = field(attention, ATTENTION.kvHeads);
+  const size = field(attention, ATTENTION.valueSize);
   const padded = pad8(size);
-  const keyPad = pad8(field(attention, 2));
+  const keyPad = pad8(field(attention, ATTENTION.keySize));
   const bytes = headBytes(keyPad, padded);
   for (let i = part; i < tokens * heads; i += parts) {
     const t = i / heads;
     const h = i % heads;
     const bits = bits32(<u32>copyRow(scratch, row(rows, t, 4) + (<usize>(h * size) << 2), size));
     const slot = first + t;
-    const page = pageOf(table, slot, h, bytes) + (<usize>(PAGE * keyPad) << 1);
-    const at = slot & (PAGE - 1);
+    const page = pageOf(table, slot, h, bytes) + (<usize>(PAGE_SLOTS * keyPad) << 1);
+    const at = slot & (PAGE_SLOTS - 1);
     const to = page + (<usize>((at >> 5) * padded) << 5) + <usize>((at & 30) << 3) + <usize>(at & 1);
-    const magnitudes = page + <usize>PAGE * <usize>(padded + 4) + (<usize>at << 2);
-    const exponents = magnitudes + <usize>PAGE * 4;
+    const magnitudes = page + <usize>PAGE_SLOTS * <usize>(padded + 4) + (<usize>at << 2);
+    const exponents = magnitudes + <usize>PAGE_SLOTS * 4;
     if (bits == 0) {
       for (let d = 0; d < padded; d++) store<i8>(to + valueStep(d), 0);
       store<i32>(magnitudes, 0);
@@ -211,6 +209,6 @@ export function appendValues(
       store<i8>(to + valueStep(d), <i8>((m * inverse + (<i64>1 << 39)) >> 40));
     }
     store<i32>(magnitudes, magnitude);
-    store<i32>(exponents, load<i32>(head(rows, t)) + bits - 24);
+    store<i32>(exponents, rowExponent(head(rows, t)) + bits - 24);
   }
 }

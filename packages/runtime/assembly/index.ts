@@ -1,4 +1,4 @@
-// What JavaScript calls: one name a kernel. Records and layouts are described in memory.ts and heads.ts.
+// What JavaScript calls: one name a kernel. Records are described in src/engine/layout, pages of the cache in heads.ts.
 export { attend } from "./attention";
 export { addBias, addBlocks, quantise } from "./block";
 export { addShared, chooseExperts, gather, scatter, sortChoices } from "./experts";

@@ -1,8 +1,9 @@
 /** What attention gives, as the activation of the projection after it. */
+import * as ATTENTION from "../src/engine/layout/attention";
 import { quantiseRow, quantiseShift } from "./block";
 import { pad8 } from "./heads";
 import { bits32 } from "./integer";
-import { field, head, row } from "./memory";
+import { field, head, row, setActivationHead } from "./memory";
 import { shiftRow } from "./vector";
 
 /** Heads side by side at one exponent, rounded to a 14-bit activation. */
@@ -16,8 +17,8 @@ export function joinHeads(
   part: i32,
   parts: i32,
 ): void {
-  const count = field(attention, 0);
-  const size = field(attention, 3);
+  const count = field(attention, ATTENTION.heads);
+  const size = field(attention, ATTENTION.valueSize);
   const valuePad = pad8(size);
   const width = count * size;
   const padded = pad8(width);
@@ -42,8 +43,6 @@ export function joinHeads(
     const q = row(to, t, 2);
     const l1 = quantiseRow(q, scratch, padded, s, 14, -8192);
     memory.fill(q + (<usize>padded << 1), 0, <usize>(((width + 31) & ~31) - padded) << 1);
-    const out = head(to, t);
-    store<i32>(out, exponent + s);
-    store<i32>(out, l1, 4);
+    setActivationHead(head(to, t), exponent + s, l1);
   }
 }

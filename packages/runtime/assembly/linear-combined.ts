@@ -5,9 +5,6 @@
  */
 import { row } from "./memory";
 
-/** Products of a tile, and combinations of each side. */
-export const COMBINED: usize = 7;
-
 /** 16 or 32 rows of a block of columns, which begin at w. */
 export function combineRows(w: usize, stride: usize, rows: i32, block: i32, to: usize): void {
   const half = <usize>block >> 1;

@@ -1,6 +1,7 @@
 /** One token by a matrix: bound by memory, so four rows far from each other are read side by side. */
+import * as MAP from "../src/engine/layout/map";
 import { relaxedOne } from "./linear-relaxed";
-import { address, field, head, row } from "./memory";
+import { address, field, head, row, rowL1 } from "./memory";
 import { FAST_L1, finish, shiftOf } from "./product";
 import { halfOf, mulShift4, orLanes, sumLanes, sumRows4 } from "./vector";
 
@@ -39,9 +40,9 @@ export function dotWide(w: usize, x: usize, columns: i32): i64 {
 
 /** Rows [from, to) of one token. */
 export function multiplyOne(map: usize, xs: usize, t: i32, y: usize, from: i32, to: i32, part: i32): void {
-  const l1 = load<i32>(head(xs, t), 4);
+  const l1 = rowL1(head(xs, t));
   const s = shiftOf(map, xs, t);
-  const columns = field(map, 7);
+  const columns = field(map, MAP.columns);
   const x = row(xs, t, 2);
   const out = row(y, t, 4);
   let or = 0;
@@ -57,13 +58,13 @@ export function multiplyOne(map: usize, xs: usize, t: i32, y: usize, from: i32, 
 /** Row by row, for any activation; gives the or. */
 function singleRows(map: usize, x: usize, out: usize, from: i32, to: i32, s: i32): i32 {
   const half = ((<i64>1) << <i64>s) >> 1;
-  const columns = field(map, 7);
-  const stride = <usize>field(map, 1);
+  const columns = field(map, MAP.columns);
+  const stride = <usize>field(map, MAP.stride);
   let or = 0;
   for (let r = from; r < to; r++) {
     const at = <usize>r << 2;
-    const sum = dotWide(address(map, 0) + <usize>r * stride, x, columns);
-    const v = <i32>((sum * <i64>load<i32>(address(map, 3) + at) + half) >> <i64>s);
+    const sum = dotWide(address(map, MAP.data) + <usize>r * stride, x, columns);
+    const v = <i32>((sum * <i64>load<i32>(address(map, MAP.multipliers) + at) + half) >> <i64>s);
     store<i32>(out + at, v);
     or |= abs(v);
   }
@@ -72,19 +73,19 @@ function singleRows(map: usize, x: usize, out: usize, from: i32, to: i32, s: i32
 
 /** Rows [from, to), a multiple of four, four at a time, with one horizontal sum and one rounding for the four; gives the or. */
 function fourRows(map: usize, x: usize, out: usize, from: i32, to: i32, s: i32): i32 {
-  const columns = field(map, 7);
-  const stride = <usize>field(map, 1);
+  const columns = field(map, MAP.columns);
+  const stride = <usize>field(map, MAP.stride);
   const near = columns <= SHORT;
   const apart = near ? stride : <usize>((to - from) >> 2) * stride;
   const step = near ? stride << 2 : stride;
   // Bytes between their results: a quarter of the rows, an i32 each.
   const place = <usize>(to - from);
-  const multipliers = address(map, 3);
+  const multipliers = address(map, MAP.multipliers);
   const half = halfOf(s);
   const end = x + (<usize>((columns + 15) & ~15) << 1);
   let or = i32x4.splat(0);
   let at = <usize>from << 2;
-  let first = address(map, 0) + <usize>from * stride;
+  let first = address(map, MAP.data) + <usize>from * stride;
   for (let n = (to - from) >> 2; n > 0; n--) {
     let w = first;
     let w1 = w + apart;

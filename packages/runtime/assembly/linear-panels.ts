@@ -5,6 +5,7 @@
  * A step of a tile is six loads and eight sums: with one step in the loop's body they fit in the registers. A body of two steps does
  * not on Node 20, whose compiler moves all loads to the front and then spills.
  */
+import * as MAP from "../src/engine/layout/map";
 import { address, field, row } from "./memory";
 import { addOr, shiftOf } from "./product";
 import { touch } from "./touch";
@@ -24,8 +25,8 @@ export function multiplyPanels(
   to: i32,
   workspace: usize,
 ): void {
-  const columns = (field(map, 7) + 15) & ~15;
-  const stride = <usize>field(map, 1);
+  const columns = (field(map, MAP.columns) + 15) & ~15;
+  const stride = <usize>field(map, MAP.stride);
   // The workspace holds as many rows as a chunk has tokens.
   const panel = max(4, min(PANEL / (2 * columns), tokens) & ~3);
   for (let top = from; top < to; top += panel) {
@@ -34,7 +35,7 @@ export function multiplyPanels(
     let at = workspace;
     for (let r = top; r < bottom; r += 4) at = widen4(map, min(r, to - 4), columns, at);
     // Meanwhile the next panel comes from memory, a share with every pair of tokens.
-    const next = address(map, 0) + <usize>bottom * stride;
+    const next = address(map, MAP.data) + <usize>bottom * stride;
     const share = (<usize>(min(to, bottom + panel) - bottom) * stride) / <usize>tokens;
     for (let i = 0; i < tokens; i += 2) {
       touch(next + <usize>i * share, next + <usize>min(i + 2, tokens) * share);
@@ -45,8 +46,8 @@ export function multiplyPanels(
 
 /** Four rows as i16 [columns/8][4][8]; gives the end. */
 function widen4(map: usize, r: i32, columns: i32, at: usize): usize {
-  const stride = <usize>field(map, 1);
-  let w = address(map, 0) + <usize>r * stride;
+  const stride = <usize>field(map, MAP.stride);
+  let w = address(map, MAP.data) + <usize>r * stride;
   const end = w + <usize>columns;
   for (; w < end; w += 8) {
     v128.store(at, v128.load8x8_s(w));
@@ -78,7 +79,7 @@ function tiles(
   const sb = shiftOf(map, xs, t + 1);
   const halfA = halfOf(sa);
   const halfB = halfOf(sb);
-  const multipliers = address(map, 3);
+  const multipliers = address(map, MAP.multipliers);
   let orA = i32x4.splat(0);
   let orB = i32x4.splat(0);
   let w = panel;

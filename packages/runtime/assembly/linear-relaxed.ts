@@ -6,6 +6,7 @@
  * Limbs of a token: u8 [stride / 16][2][16], sixteen high ones and then sixteen low ones, `stride` the row stride of the matrix. Rows
  * end in zeros, so limbs beyond the columns do not matter.
  */
+import * as MAP from "../src/engine/layout/map";
 import { address, field, head, row } from "./memory";
 import { addOr, clearOrs, finishAll, shiftOf, workspace } from "./product";
 import { sumLanes } from "./vector";
@@ -15,9 +16,9 @@ const PANEL: i32 = 16384;
 
 /** Row sums of a matrix, i32 [rows], for the term that the offset adds. */
 export function sumRows(map: usize, to: usize): void {
-  const stride = <usize>field(map, 1);
-  let w = address(map, 0);
-  for (let r = 0; r < field(map, 6); r++) {
+  const stride = <usize>field(map, MAP.stride);
+  let w = address(map, MAP.data);
+  for (let r = 0; r < field(map, MAP.rows); r++) {
     let sum = i32x4.splat(0);
     for (let k: usize = 0; k < stride; k += 16) {
       sum = i32x4.add(sum, i32x4.extadd_pairwise_i16x8_s(i16x8.extadd_pairwise_i8x16_s(v128.load(w + k))));
@@ -58,13 +59,13 @@ function result(sum: i32, sums: usize, multipliers: usize, r: i32, s: i64): i32 
 
 /** Rows [from, to) of one token, from two halves of the matrix side by side; gives the or. */
 export function relaxedOne(map: usize, xs: usize, t: i32, out: usize, from: i32, to: i32, s: i32): i32 {
-  const stride = <usize>field(map, 1);
-  const multipliers = address(map, 3);
-  const sums = address(map, 11);
+  const stride = <usize>field(map, MAP.stride);
+  const multipliers = address(map, MAP.multipliers);
+  const sums = address(map, MAP.sums);
   split(xs, t, 1, stride);
   const half = (to - from + 1) >> 1;
   const apart = <usize>(to - from - half) * stride;
-  let w = address(map, 0) + <usize>from * stride;
+  let w = address(map, MAP.data) + <usize>from * stride;
   let or = 0;
   // Of an odd number of rows the one in the middle is done twice.
   for (let r = from; r < from + half; r++) {
@@ -96,8 +97,8 @@ export function relaxedOne(map: usize, xs: usize, t: i32, out: usize, from: i32,
 /** Rows [from, to) of several tokens: a panel of rows at a time, two tokens at a time. */
 export function relaxedMany(map: usize, xs: usize, t: i32, tokens: i32, y: usize, from: i32, to: i32, part: i32): void {
   clearOrs(t, tokens);
-  split(xs, t, tokens, <usize>field(map, 1));
-  const panel = max(2, min(64, PANEL / field(map, 1)) & ~1);
+  split(xs, t, tokens, <usize>field(map, MAP.stride));
+  const panel = max(2, min(64, PANEL / field(map, MAP.stride)) & ~1);
   for (let top = from; top < to; top += panel) {
     const bottom = min(to, top + panel);
     for (let i = 0; i < tokens; i += 2) relaxedTiles(map, xs, t, min(i, tokens - 2), y, top, bottom);
@@ -107,9 +108,9 @@ export function relaxedMany(map: usize, xs: usize, t: i32, tokens: i32, y: usize
 
 /** Rows [top, bottom) of the i-th and the next token from t on, two at a time; an odd last row is done twice. */
 function relaxedTiles(map: usize, xs: usize, t: i32, i: i32, y: usize, top: i32, bottom: i32): void {
-  const stride = <usize>field(map, 1);
-  const multipliers = address(map, 3);
-  const sums = address(map, 11);
+  const stride = <usize>field(map, MAP.stride);
+  const multipliers = address(map, MAP.multipliers);
+  const sums = address(map, MAP.sums);
   const sa = shiftOf(map, xs, t + i);
   const sb = shiftOf(map, xs, t + i + 1);
   const ya = row(y, t + i, 4);
@@ -119,7 +120,7 @@ function relaxedTiles(map: usize, xs: usize, t: i32, i: i32, y: usize, top: i32,
   let ob = 0;
   for (let r = top; r < bottom; r += 2) {
     const next = min(r + 1, bottom - 1);
-    let w = address(map, 0) + <usize>r * stride;
+    let w = address(map, MAP.data) + <usize>r * stride;
     const beside = <usize>(next - r) * stride;
     let x = workspace + <usize>i * pair;
     let ah0 = i32x4.splat(0);

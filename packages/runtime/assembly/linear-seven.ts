@@ -14,18 +14,13 @@
  * Columns are taken a block at a time, so that combined rows stay near the first-level cache and combined activations in the second;
  * between blocks the sums lie in the result's own rows. How rows and tokens are combined: linear-combined.ts.
  */
-import { COMBINED, combineRows, combineTokens } from "./linear-combined";
+import * as MAP from "../src/engine/layout/map";
+import { COMBINED, COMBINED_COLUMNS, COMBINED_TOKENS, FLAT_ROWS, STATE_BYTES, TALL_ROWS } from "../src/engine/layout/sizes";
+import { combineRows, combineTokens } from "./linear-combined";
 import { address, field, row } from "./memory";
 import { addOr, isTall, shiftOf } from "./product";
 import { touch } from "./touch";
 import { halfOf, mulShift4, orLanes } from "./vector";
-
-/** Columns of a block, at most: SEVEN_COLUMNS of engine/kernels.ts. */
-const BLOCK: i32 = 1024;
-/** Tokens of the products joined at once. */
-const TOKENS: i32 = 8;
-/** Bytes of a token's state, { or v128, shift i32 }: STATE of engine/kernels.ts. */
-const STATE: usize = 32;
 
 /** Where the states of tokens lie, and the seven products of a tile: i32 [4 tokens][rows of the tile]. */
 let states: usize = 0;
@@ -36,7 +31,7 @@ let product: usize = 0;
 /** Rows that are combined at once: two tiles of them. */
 @inline
 export function sevenRows(): i32 {
-  return isTall ? 32 : 16;
+  return isTall ? TALL_ROWS : FLAT_ROWS;
 }
 
 /** Whether so many tokens and columns repay what combining them costs. */
@@ -59,28 +54,30 @@ export function multiplySeven(
   to: i32,
   workspace: usize,
 ): void {
-  const columns = (field(map, 7) + 15) & ~15;
-  const stride = <usize>field(map, 1);
-  const blocks = (columns + BLOCK - 1) / BLOCK;
+  const columns = (field(map, MAP.columns) + 15) & ~15;
+  const stride = <usize>field(map, MAP.stride);
+  const blocks = (columns + COMBINED_COLUMNS - 1) / COMBINED_COLUMNS;
   const width = ((columns + blocks - 1) / blocks + 15) & ~15;
   const height = sevenRows();
   states = workspace;
-  products = states + <usize>((tokens + 7) & ~7) * STATE;
+  products = states + <usize>((tokens + 7) & ~7) * STATE_BYTES;
   product = <usize>height << 3;
-  const rows = products + COMBINED * product;
-  const activations = rows + COMBINED * <usize>(height >> 1) * <usize>width;
+  const rows = products + product * COMBINED;
+  const activations = rows + <usize>(height >> 1) * <usize>width * COMBINED;
   openTokens(map, xs, t, tokens);
   for (let k = 0; k < columns; k += width) {
     const block = min(width, columns - k);
-    const group = COMBINED * 4 * <usize>block; // bytes of eight combined tokens
-    for (let i = 0; i < tokens; i += TOKENS) combineTokens(xs, t, i, tokens, k, block, activations + <usize>(i >> 3) * group);
-    const w = address(map, 0) + <usize>k;
+    const group = <usize>block * 4 * COMBINED; // bytes of eight combined tokens
+    for (let i = 0; i < tokens; i += COMBINED_TOKENS) {
+      combineTokens(xs, t, i, tokens, k, block, activations + <usize>(i >> 3) * group);
+    }
+    const w = address(map, MAP.data) + <usize>k;
     const share = (<usize>block << 3) / <usize>tokens;
     for (let r = from; r < to; r += height) {
       combineRows(w + <usize>r * stride, stride, height, block, rows);
       const next = r + height < to ? w + <usize>(r + height) * stride : 0;
       let x = activations;
-      for (let i = 0; i < tokens; i += TOKENS) {
+      for (let i = 0; i < tokens; i += COMBINED_TOKENS) {
         // Meanwhile the next rows come from memory, a share with every eight tokens.
         if (next != 0) touchRows(next + ((<usize>i * share) >> 3), share, stride, height);
         if (isTall) multiplyTall(rows, x, block);
@@ -90,12 +87,12 @@ export function multiplySeven(
       }
     }
   }
-  for (let i = 0; i < tokens; i++) addOr(t + i, orLanes(v128.load(states + <usize>i * STATE)));
+  for (let i = 0; i < tokens; i++) addOr(t + i, orLanes(v128.load(states + <usize>i * STATE_BYTES)));
 }
 
 function openTokens(map: usize, xs: usize, t: i32, tokens: i32): void {
   for (let i = 0; i < tokens; i++) {
-    const state = states + <usize>i * STATE;
+    const state = states + <usize>i * STATE_BYTES;
     v128.store(state, i32x4.splat(0));
     store<i32>(state, shiftOf(map, xs, t + i), 16);
   }
@@ -117,7 +114,7 @@ function multiplyTile(rows: usize, x: usize, block: i32): void {
   const bytes = <usize>block << 3; // of eight combined rows
   let w = rows;
   let to = products;
-  for (const last = to + COMBINED * product; to < last; to += product) {
+  for (const last = to + product * COMBINED; to < last; to += product) {
     let a0 = i32x4.splat(0);
     let a1 = i32x4.splat(0);
     let b0 = i32x4.splat(0);
@@ -159,7 +156,7 @@ function multiplyTall(rows: usize, x: usize, block: i32): void {
   const bytes = <usize>block << 4; // of sixteen combined rows
   let w = rows;
   let to = products;
-  for (const last = to + COMBINED * product; to < last; to += product) {
+  for (const last = to + product * COMBINED; to < last; to += product) {
     let a0 = i32x4.splat(0);
     let a1 = i32x4.splat(0);
     let a2 = i32x4.splat(0);
@@ -225,11 +222,11 @@ function multiplyTall(rows: usize, x: usize, block: i32): void {
 /** Joins the products of two tiles to the sums of eight tokens, rows from r on, and ends these with the last block. */
 function finishTiles(map: usize, y: usize, r: i32, t: i32, i: i32, tokens: i32, first: bool, last: bool): void {
   const at = <usize>r << 2;
-  const multipliers = address(map, 3) + at;
+  const multipliers = address(map, MAP.multipliers) + at;
   const half = product >> 2; // bytes of a token's results of one tile
   for (let j: i32 = 0; j < 4 && i + j < tokens; j++) {
     const out = row(y, t + i + j, 4) + at;
-    const state = states + <usize>(i + j) * STATE;
+    const state = states + <usize>(i + j) * STATE_BYTES;
     // Four tokens on; where there is none, its results go nowhere.
     const both = i + j + 4 < tokens;
     const beside = row(y, t + i + j + 4, 4) + at;
@@ -246,8 +243,8 @@ function finishTiles(map: usize, y: usize, r: i32, t: i32, i: i32, tokens: i32, 
       deliver(out + g + half, i32x4.add(m2, m4), state, multipliers + g + half, first, last);
       if (!both) continue;
       const c22 = i32x4.add(i32x4.add(i32x4.sub(m1, m2), m3), m6);
-      deliver(beside + g, i32x4.add(m3, m5), state + 4 * STATE, multipliers + g, first, last);
-      deliver(beside + g + half, c22, state + 4 * STATE, multipliers + g + half, first, last);
+      deliver(beside + g, i32x4.add(m3, m5), state + 4 * STATE_BYTES, multipliers + g, first, last);
+      deliver(beside + g + half, c22, state + 4 * STATE_BYTES, multipliers + g + half, first, last);
     }
   }
 }

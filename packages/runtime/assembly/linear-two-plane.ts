@@ -1,21 +1,22 @@
 /** Matrices of two int8 planes (routers): Σ (254 hi + lo) x, in 64 bits. */
+import * as MAP from "../src/engine/layout/map";
 import { roundShift } from "./integer";
 import { dotWide } from "./linear-one";
-import { address, field, head, row } from "./memory";
+import { address, field, head, row, rowL1 } from "./memory";
 import { finish, resultShift } from "./product";
 
 /** Rows [from, to) of all tokens. The product with the multiplier may pass 63 bits, so it is rounded in two steps of one floor. */
 export function linearTwoPlane(map: usize, xs: usize, tokens: i32, y: usize, from: i32, to: i32, part: i32): void {
-  const columns = field(map, 7);
-  const stride = <usize>field(map, 1);
+  const columns = field(map, MAP.columns);
+  const stride = <usize>field(map, MAP.stride);
   for (let t = 0; t < tokens; t++) {
-    const s = resultShift(32385, load<i32>(head(xs, t), 4), field(map, 4));
+    const s = resultShift(32385, rowL1(head(xs, t)), field(map, MAP.multiplierBits));
     const x = row(xs, t, 2);
     let or = 0;
     for (let r = from; r < to; r++) {
       const at = <usize>r * stride;
-      const sum = 254 * dotWide(address(map, 0) + at, x, columns) + dotWide(address(map, 2) + at, x, columns);
-      const v = <i32>mulShiftWide(sum, load<i32>(address(map, 3) + (<usize>r << 2)), s);
+      const sum = 254 * dotWide(address(map, MAP.data) + at, x, columns) + dotWide(address(map, MAP.plane) + at, x, columns);
+      const v = <i32>mulShiftWide(sum, load<i32>(address(map, MAP.multipliers) + (<usize>r << 2)), s);
       store<i32>(row(y, t, 4) + (<usize>r << 2), v);
       or |= abs(v);
     }

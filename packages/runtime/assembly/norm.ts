@@ -1,8 +1,9 @@
-/** RMSNorm and LayerNorm. The mirror of src/reference/norm.ts; the record is described in memory.ts. */
+/** RMSNorm and LayerNorm. The mirror of src/reference/norm.ts. */
+import * as NORM from "../src/engine/layout/norm";
 import { addRow, sumExponent } from "./block";
 import { reciprocalSqrt, rootExponent } from "./elementary";
 import { bits32, bits64, roundDiv, roundShift } from "./integer";
-import { address, field, head, row, rowBits, setHead } from "./memory";
+import { address, field, head, row, rowBits, rowExponent, setHead } from "./memory";
 import { halfOf, mulShift4, orLanes, orRow, shiftRow } from "./vector";
 
 /** Exponent of the row that {@link normRow} made. */
@@ -27,14 +28,14 @@ function meanSquarePlus(norm: usize, sum: i64, exponent: i32, width: i32): i64 {
   const squareBits = bits64(sum) - 50;
   const squares = squareBits >= 0 ? roundShift(sum, squareBits) : sum << <i64>-squareBits;
   const squaresExponent = 2 * (exponent + 8) + squareBits;
-  const epsProduct = <i64>field(norm, 1) * <i64>width;
+  const epsProduct = <i64>field(norm, NORM.epsSignificand) * <i64>width;
   if (epsProduct == 0) {
     meanExponent = squaresExponent;
     return squares / width;
   }
   const epsBits = bits64(epsProduct) - 50;
   const eps = epsBits >= 0 ? roundShift(epsProduct, epsBits) : epsProduct << <i64>-epsBits;
-  const epsExponent = field(norm, 2) + epsBits;
+  const epsExponent = field(norm, NORM.epsExponent) + epsBits;
   let total: i64;
   if (squaresExponent >= epsExponent) {
     meanExponent = squaresExponent;
@@ -52,7 +53,7 @@ export function normRow(norm: usize, to: usize, x: usize, exponent: i32, bits: i
   let from = x;
   let size = bits;
   let e = exponent;
-  if (field(norm, 0) == 1 && size != 0) {
+  if (field(norm, NORM.layer) == 1 && size != 0) {
     // x - mean(x), from 25-bit mantissas.
     shiftRow(to, x, n, 25 - size);
     e += size - 25;
@@ -73,12 +74,12 @@ export function normRow(norm: usize, to: usize, x: usize, exponent: i32, bits: i
     shiftRow(to, from, n, 26 - size);
     e += size - 26;
     const inverse = reciprocalSqrt(meanSquarePlus(norm, sumOfSquares(to, n), e, width), meanExponent);
-    or = scaleRow(to, address(norm, 3), <i32>inverse, n);
-    normExponent = e + field(norm, 4) + rootExponent + 50;
+    or = scaleRow(to, address(norm, NORM.gain), <i32>inverse, n);
+    normExponent = e + field(norm, NORM.gainExponent) + rootExponent + 50;
   }
-  const bias = address(norm, 5);
+  const bias = address(norm, NORM.bias);
   if (bias != 0) {
-    or = addRow(to, to, bits32(<u32>or), normExponent, bias, field(norm, 7), field(norm, 6), n);
+    or = addRow(to, to, bits32(<u32>or), normExponent, bias, field(norm, NORM.biasBits), field(norm, NORM.biasExponent), n);
     normExponent = sumExponent;
   }
   return or;
@@ -102,7 +103,7 @@ function scaleRow(x: usize, gain: usize, inverse: i32, n: i32): i32 {
 export function normBlocks(norm: usize, from: usize, to: usize, tokens: i32, width: i32, part: i32, parts: i32): void {
   for (let t = part; t < tokens; t += parts) {
     const h = head(from, t);
-    const or = normRow(norm, row(to, t, 4), row(from, t, 4), load<i32>(h), rowBits(h), width);
+    const or = normRow(norm, row(to, t, 4), row(from, t, 4), rowExponent(h), rowBits(h), width);
     setHead(head(to, t), normExponent, or);
   }
 }

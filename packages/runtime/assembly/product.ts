@@ -4,8 +4,11 @@
  * A sum never passes 127 · l1, so where that fits in 32 bits (practically always) one pass of wrapping i32 lanes is exact;
  * else rows are summed in pieces of 2,048, which 127 · 8192 · 2048 < 2^31 allows, into 64 bits.
  */
+import * as HEAD from "../src/engine/layout/head";
+import * as MAP from "../src/engine/layout/map";
+import { CHUNK_TOKENS } from "../src/engine/layout/sizes";
 import { bits64 } from "./integer";
-import { field, head, row } from "./memory";
+import { field, head, row, rowExponent, rowL1 } from "./memory";
 
 /** The largest l1 whose sums fit in 32 bits. */
 export const FAST_L1: i32 = 16909320; // floor((2^31 - 1) / 127)
@@ -20,8 +23,8 @@ export let isTall: bool = false;
  * end, as other threads write to the same cache line.
  */
 let ors: usize = 0;
-/** Bytes of these, for 256 tokens: workspaceBytes of engine/kernels.ts. */
-const ORS: usize = 1024;
+/** Bytes of these. */
+const ORS: usize = CHUNK_TOKENS << 2;
 
 /** Tells where (bytes: workspaceBytes of engine/kernels.ts), and whether tiles shall be tall. */
 export function setWorkspace(at: usize, tall: bool): void {
@@ -39,16 +42,16 @@ export function resultShift(bound: i64, l1: i32, multiplierBits: i32): i32 {
 /** A token's shift by this map. */
 @inline
 export function shiftOf(map: usize, x: usize, t: i32): i32 {
-  return resultShift(127, load<i32>(head(x, t), 4), field(map, 4));
+  return resultShift(127, rowL1(head(x, t)), field(map, MAP.multiplierBits));
 }
 
 /** Writes the head of a result, and zeroes the row's padding where this part has its last rows. */
 @inline
 export function finish(map: usize, x: usize, y: usize, t: i32, s: i32, or: i32, to: i32, part: i32): void {
   const out = head(y, t);
-  store<i32>(out, load<i32>(head(x, t)) + field(map, 5) + s);
-  store<i32>(out + (<usize>part << 2), or, 4);
-  if (to == field(map, 6)) {
+  store<i32>(out, rowExponent(head(x, t)) + field(map, MAP.exponent) + s, HEAD.exponent << 2);
+  store<i32>(out + (<usize>part << 2), or, HEAD.or << 2);
+  if (to == field(map, MAP.rows)) {
     const end = row(y, t, 4) + (<usize>to << 2);
     memory.fill(end, 0, (<usize>((to + 7) & ~7) - <usize>to) << 2);
   }

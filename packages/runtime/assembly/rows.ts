@@ -1,5 +1,7 @@
 /** Moves whole rows with their heads: the tokens of one expert of a routed stage out of the stream and back. */
-import { HEAD, address, head, row } from "./memory";
+import * as HEAD from "../src/engine/layout/head";
+import * as ROWS from "../src/engine/layout/rows";
+import { address, head, row } from "./memory";
 
 /** to[i] = from[list[i]]. */
 export function pickRows(from: usize, list: usize, count: i32, to: usize, part: i32, parts: i32): void {
@@ -12,6 +14,6 @@ export function putRows(from: usize, list: usize, count: i32, to: usize, part: i
 }
 
 function copy(from: usize, i: i32, to: usize, j: i32): void {
-  memory.copy(row(to, j, 4), row(from, i, 4), address(from, 2) << 2);
-  memory.copy(head(to, j), head(from, i), HEAD);
+  memory.copy(row(to, j, 4), row(from, i, 4), address(from, ROWS.stride) << 2);
+  memory.copy(head(to, j), head(from, i), HEAD.bytes);
 }

@@ -1,7 +1,5 @@
 /** Blocks of 32 cache slots: their exponents brought to one shift. */
-
-/** Slots that share one exponent when probabilities are rounded. */
-export const BLOCK: i32 = 32;
+import { BLOCK_SLOTS } from "../src/engine/layout/sizes";
 
 /** The largest difference of exponents that still fits: 25 bits of significand and 6 make 31. */
 export const MAX_SPREAD: i32 = 6;
@@ -51,7 +49,7 @@ export function shiftProduct(a: v128, b: v128, half: v128, s: i32): v128 {
 @inline
 export function largestOf(words: usize, low: i32, high: i32): i32 {
   let most = i32.MIN_VALUE;
-  if (low == 0 && high == BLOCK) {
+  if (low == 0 && high == BLOCK_SLOTS) {
     let v = v128.load(words);
     for (let j: usize = 16; j < 128; j += 16) v = i32x4.max_s(v, v128.load(words + j));
     v = i32x4.max_s(v, i32x4.shuffle(v, v, 2, 3, 0, 1));

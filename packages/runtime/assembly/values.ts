@@ -2,7 +2,7 @@
 import { addRow, sumExponent } from "./block";
 import { scaleRow } from "./experts";
 import { bits32, roundDiv } from "./integer";
-import { head, row, rowBits, setHead } from "./memory";
+import { head, row, rowBits, rowExponent, setHead } from "./memory";
 import { shiftRow } from "./vector";
 
 /** v = λ v + (1 - λ) first, each factor as a Q30 number times 2^exponent; `scratch` holds a row. */
@@ -25,8 +25,8 @@ export function mixValues(
     const h = head(v, t);
     const a = bits32(<u32>scaleRow(x, x, factor, n));
     const b = bits32(<u32>scaleRow(scratch, row(first, t, 4), rest, n));
-    const e = load<i32>(head(first, t)) + restExponent;
-    const or = addRow(x, x, a, load<i32>(h) + exponent, scratch, b, e, n);
+    const e = rowExponent(head(first, t)) + restExponent;
+    const or = addRow(x, x, a, rowExponent(h) + exponent, scratch, b, e, n);
     setHead(h, sumExponent, or);
   }
 }
@@ -70,7 +70,7 @@ export function tensorProduct(
 /** Brings a row to 20 bits and gives its exponent. */
 function narrow(x: usize, h: usize, width: i32): i32 {
   const bits = rowBits(h);
-  const exponent = load<i32>(h);
+  const exponent = rowExponent(h);
   if (bits == 0) return exponent;
   shiftRow(x, x, (width + 7) & ~7, 20 - bits);
   return exponent + bits - 20;

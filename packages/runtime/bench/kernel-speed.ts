@@ -1,6 +1,10 @@
 /** Speed of the matrix kernels alone. */
 import { Heap } from "../src/engine/heap.ts";
 import { decodeModule, instantiateKernels, type Kernels, workspaceBytes } from "../src/engine/kernels.ts";
+import * as HEAD from "../src/engine/layout/head.ts";
+import * as MAP from "../src/engine/layout/map.ts";
+import * as ROWS from "../src/engine/layout/rows.ts";
+import { EMPTY_MAP } from "../src/engine/records.ts";
 import { engineRelaxedWasm, engineWasm } from "../src/engine/wasm-bytes.generated.ts";
 import { best } from "./timing.ts";
 
@@ -37,17 +41,30 @@ function products(heap: Heap, kernels: Kernels, tall: boolean) {
     const weights = heap.allocate(rows * columns);
     const bytes = new Int8Array(heap.memory.buffer, weights, rows * columns);
     for (let i = 0; i < bytes.length; i++) bytes[i] = ((i * 73) % 255) - 127;
-    const multipliers = heap.record(Array<number>(rows).fill(1 << 23));
+    const multipliers = heap.words(Array<number>(rows).fill(1 << 23));
     const sums = heap.allocate(rows * 4);
-    const map = heap.record([weights, columns, 0, multipliers, 24, 0, rows, columns, 0, 0, 0, sums]);
+    const map = heap.record(MAP, {
+      ...EMPTY_MAP,
+      data: weights,
+      stride: columns,
+      multipliers,
+      multiplierBits: 24,
+      rows,
+      columns,
+      sums,
+    });
     const x = heap.allocate(tokens * columns * 2);
-    const heads = heap.allocate(tokens * 64);
-    const y = heap.record([heap.allocate(tokens * rows * 4), heap.allocate(tokens * 64), rows]);
-    const input = heap.record([x, heads, columns]);
+    const heads = heap.allocate(tokens * HEAD.bytes);
+    const y = heap.record(ROWS, {
+      data: heap.allocate(tokens * rows * 4),
+      heads: heap.allocate(tokens * HEAD.bytes),
+      stride: rows,
+    });
+    const input = heap.record(ROWS, { data: x, heads, stride: columns });
     const workspace = heap.allocate(workspaceBytes(tokens, columns));
     const q = new Int16Array(heap.memory.buffer, x, tokens * columns);
     for (let i = 0; i < q.length; i++) q[i] = ((i * 2731) % 4096) - 2048;
-    for (let t = 0; t < tokens; t++) heap.i32[(heads + t * 64) / 4 + 1] = 1024 * columns;
+    for (let t = 0; t < tokens; t++) heap.i32[(heads + t * HEAD.bytes) / 4 + HEAD.l1] = 1024 * columns;
     kernels.sumRows(map, sums);
     kernels.setWorkspace(workspace, tall ? 1 : 0);
     return () => {

@@ -1,15 +1,16 @@
-/** Everything between two weights: allocated once, at load, for a chunk of tokens. Records are those of assembly/memory.ts. */
+/** Everything between two weights: allocated once, at load, for a chunk of tokens. */
 import type { Heap } from "./heap.ts";
 import { workspaceBytes } from "./kernels.ts";
+import * as CHOICE from "./layout/choice.ts";
+import * as HEAD from "./layout/head.ts";
+import * as ROWS from "./layout/rows.ts";
+import { CHUNK_TOKENS, QUERIES } from "./layout/sizes.ts";
 import type { Program, RotationStep, Sizes } from "./program.ts";
 import { isWide } from "./wide-vectors.ts";
 
-/** Bytes of a token's head. */
-const HEAD = 64;
 /** Positions whose logits are computed at once. */
 export const LOGIT_ROWS = 8;
-/** Tokens of a chunk: a multiple of 4. More reuse weights from the cache more often; activations must stay in it too. */
-const MAX_TOKENS = 256;
+/** Tokens of a chunk, at least. More reuse weights from the cache more often; activations must stay in it too. */
 const MIN_TOKENS = 16;
 /** Bytes that the widest activations of a chunk may take: about a core's second-level cache. */
 const ACTIVATION_BYTES = 1_600_000;
@@ -82,7 +83,7 @@ const up = (n: number, to: number): number => Math.ceil(n / to) * to;
 /** Tokens of a chunk for these sizes. */
 export function chunkTokens(sizes: Sizes, context: number): number {
   const fit = Math.floor(ACTIVATION_BYTES / (2 * up(sizes.activation, 32)) / 4) * 4;
-  return Math.min(up(context, 4), Math.max(MIN_TOKENS, Math.min(MAX_TOKENS, fit)));
+  return Math.min(up(context, 4), Math.max(MIN_TOKENS, Math.min(CHUNK_TOKENS, fit)));
 }
 
 interface ArenaNeeds {
@@ -104,8 +105,8 @@ export function allocateArena(
   const place = (count: number, width: number, bytes: number): RowPlace & { readonly record: number } => {
     const stride = up(Math.max(width, 1), 32);
     const data = heap.allocate(count * stride * bytes);
-    const heads = heap.allocate(count * HEAD);
-    return { data, heads, pitch: stride * bytes, record: heap.record([data, heads, stride]) };
+    const heads = heap.allocate(count * HEAD.bytes);
+    return { data, heads, pitch: stride * bytes, record: heap.record(ROWS, { data, heads, stride }) };
   };
   const rows = (width: number): number => place(tokens, width, 4).record;
   const activations = (width: number): number => place(tokens, width, 2).record;
@@ -142,7 +143,7 @@ export function allocateArena(
     ones,
     routerLogits: rows(sizes.experts),
     gateLogits: rows(1),
-    choices: heap.allocate(tokens * sizes.used * 16),
+    choices: heap.allocate(tokens * sizes.used * CHOICE.bytes),
     lists: heap.allocate((sizes.experts + 1 + tokens * sizes.used) * 4),
     rotations: rotations.map((rotation) => heap.allocate(tokens * rotationBytes(rotation))),
     logits: logits.record,
@@ -151,7 +152,7 @@ export function allocateArena(
     workspaces: Array.from({ length: parts }, () => heap.allocate(workspaceBytes(tokens, up(sizes.activation, 32)))),
     tall: isWide(),
     logitPlace: logits,
-    identity: heap.record(Array.from({ length: tokens }, (_, t) => t)),
+    identity: heap.words(Array.from({ length: tokens }, (_, t) => t)),
     members: heap.allocate(tokens * 4),
     memberPositions: heap.allocate(tokens * 4),
   };
@@ -162,4 +163,4 @@ const rotationBytes = ({ pairs }: RotationStep): number => up(pairs, 4) * 8;
 
 /** Enough for the records and sums of a group of queries, a joined row, a row of values, and a router's scores. */
 const scratchBytes = (sizes: Sizes): number =>
-  4096 + 64 * sizes.headPad + 4 * up(sizes.mixed, 32) + 4 * up(sizes.values, 32) + 48 * sizes.experts;
+  4096 + 8 * QUERIES * sizes.headPad + 4 * up(sizes.mixed, 32) + 4 * up(sizes.values, 32) + 48 * sizes.experts;

@@ -3,6 +3,7 @@ import type { Attention } from "@s7l/format";
 import { log2Factor } from "../reference/attention.ts";
 import type { Scope } from "../reference/scope.ts";
 import { mixFactors } from "../reference/weights.ts";
+import * as ATTENTION from "./layout/attention.ts";
 import type { AttentionStep, ProjectionStep, TensorProductStep } from "./program.ts";
 import type { Records } from "./records.ts";
 
@@ -15,23 +16,23 @@ export function attentionStep(records: Records, a: Attention, scope: Scope): Att
   const rotation = rope && records.rotation(rope, scope);
   const scale = log2Factor(a.scale);
   const headNorms = p.kind === "mla" ? undefined : p;
-  const record = records.write([
-    a.heads,
-    a.kvHeads,
-    a.keySize,
-    a.valueSize,
-    scale.significand,
-    scale.exponent,
-    Math.min(a.window ?? 0, 0x7fff_ffff),
-    rotation?.pairs ?? 0,
-    rope?.pairs === "interleaved" ? 1 : 0,
-    rope?.offset ?? 0,
-    position.kind === "alibi" ? records.constants(position.slopes, scope, 24) : 0,
-    a.sinks === undefined ? 0 : records.constants(a.sinks, scope, 16),
-    records.norm(headNorms?.qNorm, scope)?.record ?? 0,
-    records.norm(headNorms?.kNorm, scope)?.record ?? 0,
-    p.kind === "mla" ? p.rope : 0,
-  ]);
+  const record = records.record(ATTENTION, {
+    heads: a.heads,
+    kvHeads: a.kvHeads,
+    keySize: a.keySize,
+    valueSize: a.valueSize,
+    scaleSignificand: scale.significand,
+    scaleExponent: scale.exponent,
+    window: Math.min(a.window ?? 0, 0x7fff_ffff),
+    pairs: rotation?.pairs ?? 0,
+    interleaved: rope?.pairs === "interleaved" ? 1 : 0,
+    ropeOffset: rope?.offset ?? 0,
+    slopes: position.kind === "alibi" ? records.constants(position.slopes, scope, 24) : 0,
+    sinks: a.sinks === undefined ? 0 : records.constants(a.sinks, scope, 16),
+    qNorm: records.norm(headNorms?.qNorm, scope)?.record ?? 0,
+    kNorm: records.norm(headNorms?.kNorm, scope)?.record ?? 0,
+    rotated: p.kind === "mla" ? p.rope : 0,
+  });
   records.grow("queries", a.heads * a.keySize);
   records.grow("keys", a.kvHeads * a.keySize);
   records.grow("values", a.kvHeads * a.valueSize);
@@ -88,7 +89,7 @@ function projectionStep(
           heads,
           rank,
           size,
-          bias: bias === undefined ? 0 : biasRecord(records, bias, heads * size, scope),
+          bias: bias === undefined ? 0 : records.bias(bias, heads * size, scope),
         };
       };
       return {
@@ -99,10 +100,4 @@ function projectionStep(
       };
     }
   }
-}
-
-/** A map record of which only the rows and the bias are read. */
-function biasRecord(records: Records, bias: string, rows: number, scope: Scope): number {
-  const b = records.vector(bias, scope);
-  return records.write([0, 0, 0, 0, 0, 0, rows, 0, b.data, b.exponent, b.bits]);
 }

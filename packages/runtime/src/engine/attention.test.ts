@@ -1,10 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { Dice } from "../../test/random-model.ts";
+import { ONE_HEAD } from "../../test/records.ts";
 import { attendHead, cacheKey, cacheValue, type ScoreTerms } from "../reference/attention.ts";
 import type { Block } from "../reference/block.ts";
 import { Heap } from "./heap.ts";
 import { BASE, compileKernels } from "./host.ts";
 import { instantiateKernels } from "./kernels.ts";
+import * as ATTENTION from "./layout/attention.ts";
+import * as HEAD from "./layout/head.ts";
+import * as ROWS from "./layout/rows.ts";
+import { scoresBytes } from "./scores.ts";
 
 const SLOTS = 100;
 const VALUE = 8;
@@ -43,15 +48,24 @@ async function both({ keySize, sizes, spread, scale }: Case, seed: number) {
 
   const heap = new Heap(BASE, false);
   const kernels = await instantiateKernels(await compileKernels("simd", false), heap.memory);
-  const attention = heap.record([1, 1, keySize, VALUE, scale.significand, scale.exponent, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  const attention = heap.record(ATTENTION, {
+    ...ONE_HEAD,
+    keySize,
+    valueSize: VALUE,
+    scaleSignificand: scale.significand,
+    scaleExponent: scale.exponent,
+  });
   const bytes = kernels.pageBytes(attention);
-  const table = heap.record([heap.allocate(bytes), heap.allocate(bytes)]);
+  const table = heap.words([heap.allocate(bytes), heap.allocate(bytes)]);
   const scratch = heap.allocate(16_384);
   const place = ({ mantissas, exponent }: Block): number => {
     const data = heap.allocate(keySize * 4);
     heap.i32.set(mantissas, data / 4);
     const or = mantissas.reduce((bits, m) => bits | Math.abs(m), 0);
-    return heap.record([data, heap.record([exponent, or, ...Array<number>(14).fill(0)]), keySize]);
+    const head = heap.allocate(HEAD.bytes);
+    heap.i32[head / 4 + HEAD.exponent] = exponent;
+    heap.i32[head / 4 + HEAD.or] = or;
+    return heap.record(ROWS, { data, heads: head, stride: keySize });
   };
   keys.forEach((key, slot) => {
     kernels.appendKeys(attention, place(key), 0, 1, 0, table, slot, scratch, 0, 1);
@@ -64,7 +78,7 @@ async function both({ keySize, sizes, spread, scale }: Case, seed: number) {
   kernels.prepareQueries(attention, place(query), 1, 0, q, exponents, scratch, 0, 1);
   const out = heap.allocate(VALUE * 4);
   const info = heap.allocate(8);
-  const scores = heap.allocate(8 * (SLOTS + 64) * 4);
+  const scores = heap.allocate(scoresBytes(SLOTS));
   kernels.attend(attention, q, exponents, 1, table, SLOTS - 1, out, info, scores, scratch, 0, 1);
   const words = heap.i32;
   return {

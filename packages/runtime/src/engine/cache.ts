@@ -4,7 +4,8 @@
  */
 import type { LayerState } from "../engine.ts";
 import type { Heap } from "./heap.ts";
-import { emptyState, PAGE_SLOTS, readPage, shapeOf, writePage } from "./page.ts";
+import { PAGE_SLOTS } from "./layout/sizes.ts";
+import { emptyState, readPage, shapeOf, writePage } from "./page.ts";
 import type { Program } from "./program.ts";
 
 interface Table {

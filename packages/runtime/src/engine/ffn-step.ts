@@ -3,8 +3,14 @@ import type { ExpertFfn, ExpertsFfn, Ffn, Router } from "@s7l/format";
 import { f32Parts } from "../reference/f32.ts";
 import type { Scope } from "../reference/scope.ts";
 import { fixedQ30 } from "../reference/weights.ts";
+import * as ACTIVATION from "./layout/activation.ts";
+import * as FFN from "./layout/ffn.ts";
+import * as ROUTER from "./layout/router.ts";
 import type { FfnStep, LayerFfnStep } from "./program.ts";
 import type { Records } from "./records.ts";
+
+/** By the fold's names: the linter lets nobody index a module. */
+const ACTIVATIONS: typeof ACTIVATION = ACTIVATION;
 
 /** The feed-forward network of one layer, whose residual stream has `width` elements. */
 export function ffnStep(records: Records, ffn: Ffn, width: number, scope: Scope): LayerFfnStep {
@@ -19,15 +25,14 @@ function expertStep(records: Records, ffn: ExpertFfn, scope: Scope): FfnStep {
   const limit = f32Parts(clamped?.limit ?? 0);
   records.grow("hidden", ffn.width);
   return {
-    record: records.write([
-      activationCode(ffn),
-      ffn.kind === "plain" ? 0 : 1,
-      alpha.significand,
-      alpha.exponent,
-      limit.significand,
-      limit.exponent,
-      ffn.width,
-    ]),
+    record: records.record(FFN, {
+      activation: ACTIVATIONS[ffn.kind === "clamped" ? "clamped" : ffn.activation],
+      alphaSignificand: alpha.significand,
+      alphaExponent: alpha.exponent,
+      limitSignificand: limit.significand,
+      limitExponent: limit.exponent,
+      width: ffn.width,
+    }),
     inner: records.map(ffn.kind === "plain" ? ffn.fc1 : ffn.gate, scope),
     up: ffn.kind === "plain" ? undefined : records.map(ffn.up, scope),
     outer: records.map(ffn.kind === "plain" ? ffn.fc2 : ffn.down, scope),
@@ -56,32 +61,26 @@ function expertsStep(records: Records, ffn: ExpertsFfn, width: number, scope: Sc
 function routerRecord(records: Records, router: Router, { count, used }: ExpertsFfn, scope: Scope): number {
   const scale = f32Parts(router.scale);
   const { groups } = router;
-  return records.write([
+  return records.record(ROUTER, {
     count,
     used,
-    router.score === "sigmoid" ? 1 : 0,
-    router.selectionBias === undefined ? 0 : selectionBias(records, router.selectionBias, scope),
-    router.weights === "normalised" ? 1 : 0,
-    groups?.count ?? 0,
-    groups?.used ?? 0,
-    groups?.top ?? 0,
-    scale.significand,
-    scale.exponent,
-  ]);
+    sigmoid: router.score === "sigmoid" ? 1 : 0,
+    bias: router.selectionBias === undefined ? 0 : selectionBias(records, router.selectionBias, scope),
+    normalised: router.weights === "normalised" ? 1 : 0,
+    groups: groups?.count ?? 0,
+    groupsUsed: groups?.used ?? 0,
+    groupTop: groups?.top ?? 0,
+    scaleSignificand: scale.significand,
+    scaleExponent: scale.exponent,
+  });
 }
 
 /** Q30 in 64 bits. */
 function selectionBias(records: Records, name: string, scope: Scope): number {
-  return records.write(
+  return records.words(
     records.bits(name, scope).flatMap((bits) => {
       const value = BigInt(fixedQ30(bits));
       return [Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n))];
     }),
   );
-}
-
-/** The codes of assembly/ffn.ts. */
-function activationCode(ffn: ExpertFfn): number {
-  if (ffn.kind === "clamped") return 5;
-  return { silu: 0, geluTanh: 1, geluErf: 2, relu: 3, relu2: 4 }[ffn.activation];
 }

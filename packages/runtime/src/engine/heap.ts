@@ -7,6 +7,9 @@ const MAX_PAGES = 65536;
 /** The least that memory grows by. */
 const STEP = 1 << 20;
 
+/** A word of each name: the fields of a record, or where they stand in it. */
+export type Words<Name extends string> = Readonly<Record<Name, number>>;
+
 /**
  * Pieces are aligned to 64 bytes and zeroed when new. Freed ones are kept by size and given again as they are. Growing
  * replaces the buffer: views are taken fresh from `i32` and `bytes` each time.
@@ -89,11 +92,18 @@ export class Heap {
       );
   }
 
-  /** Places a record of words. */
-  record(words: readonly number[]): number {
+  /** Places words in a row; gives their address. */
+  words(words: readonly number[]): number {
     const address = this.allocate(words.length * 4);
     this.i32.set(words, address / 4);
     return address;
+  }
+
+  /** Places a record, whose layout is a module of ./layout: every field by its name. */
+  record<Name extends string>(layout: Words<Name>, fields: Words<NoInfer<Name>>): number {
+    const words: number[] = [];
+    for (const name in layout) words[layout[name]] = fields[name];
+    return this.words(words);
   }
 }
 

@@ -1,5 +1,6 @@
 /** The compiled kernels. What each argument means stands beside the kernel, in assembly/. Pointers are byte addresses. */
 import { RuntimeError } from "../errors.ts";
+import { CHUNK_TOKENS, COMBINED, COMBINED_COLUMNS, COMBINED_TOKENS, STATE_BYTES, TALL_ROWS } from "./layout/sizes.ts";
 
 type Kernel<Arguments extends number[]> = (...args: Arguments) => void;
 /** Every kernel that shares work ends with its share: part of parts. */
@@ -115,17 +116,17 @@ export interface Kernels {
   readonly spread: Kernel<[to: number, from: number, rows: number, columns: number, stride: number]>;
 }
 
-/** Columns that assembly/linear-seven.ts combines at once, at most. */
-const SEVEN_COLUMNS = 1024;
-
 /**
- * Bytes of a workspace (setWorkspace) for so many tokens a chunk, 256 at most, of matrices so wide, a multiple of 16; enough for tall tiles.
+ * Bytes of a workspace (setWorkspace) for so many tokens a chunk, {@link CHUNK_TOKENS} at most, of matrices so wide, a multiple of 16;
+ * enough for tall tiles.
  */
 export function workspaceBytes(tokens: number, columns: number): number {
-  const eight = Math.ceil(tokens / 8) * 8;
   const widened = 2 * Math.max(4, tokens) * columns;
-  const combined = 32 * eight + 7 * 256 + (7 * 16 + 3.5 * eight) * Math.min(columns, SEVEN_COLUMNS);
-  return 1024 + Math.max(widened, combined);
+  // States, products of a tile, combined rows and tokens (assembly/linear-seven.ts): a combination is half as many by half the columns.
+  const together = Math.ceil(tokens / COMBINED_TOKENS) * COMBINED_TOKENS;
+  const combinations = COMBINED * ((TALL_ROWS + together) / 2) * Math.min(columns, COMBINED_COLUMNS);
+  const combined = STATE_BYTES * together + COMBINED * 8 * TALL_ROWS + combinations;
+  return 4 * CHUNK_TOKENS + Math.max(widened, combined);
 }
 
 const NAMES: readonly (keyof Kernels)[] = [

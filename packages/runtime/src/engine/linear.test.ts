@@ -7,6 +7,10 @@ import { type Matrix, multiplyMatrix } from "../reference/linear.ts";
 import { Heap } from "./heap.ts";
 import { BASE, compileKernels } from "./host.ts";
 import { instantiateKernels, workspaceBytes } from "./kernels.ts";
+import * as HEAD from "./layout/head.ts";
+import * as MAP from "./layout/map.ts";
+import * as ROWS from "./layout/rows.ts";
+import { EMPTY_MAP } from "./records.ts";
 
 const GUARD = 0x55aa33cc;
 
@@ -52,35 +56,48 @@ async function both(
       .set(Uint8Array.from(matrix.weights.subarray(r * columns, (r + 1) * columns)));
   const sums = heap.allocate(rows * 4);
   const { multipliers, multiplierBits, exponent } = matrix;
-  const place = heap.record([...multipliers]);
-  const map = heap.record([weights, stride, 0, place, multiplierBits, exponent, rows, columns, 0, 0, 0, sums]);
+  const place = heap.words([...multipliers]);
+  const map = heap.record(MAP, {
+    ...EMPTY_MAP,
+    data: weights,
+    stride,
+    multipliers: place,
+    multiplierBits,
+    exponent,
+    rows,
+    columns,
+    sums,
+  });
   const pitch = up(columns, 32);
   const x = heap.allocate(tokens * pitch * 2);
-  const xHeads = heap.allocate(tokens * 64);
+  const xHeads = heap.allocate(tokens * HEAD.bytes);
   xs.forEach(({ q, exponent, l1 }, t) => {
     new Int16Array(heap.memory.buffer, x + t * pitch * 2, columns).set(q);
-    heap.i32.set([exponent, l1], (xHeads + t * 64) / 4);
+    const head = (xHeads + t * HEAD.bytes) / 4;
+    heap.i32[head + HEAD.exponent] = exponent;
+    heap.i32[head + HEAD.l1] = l1;
   });
   const width = up(rows, 32);
   const y = heap.allocate(tokens * width * 4);
-  const heads = heap.allocate(tokens * 64);
+  const heads = heap.allocate(tokens * HEAD.bytes);
   const workspace = heap.allocate(workspaceBytes(tokens, pitch));
-  const guard = heap.record(Array<number>(64).fill(GUARD));
+  const guard = heap.words(Array<number>(64).fill(GUARD));
   heap.i32.fill(GUARD, y / 4, y / 4 + tokens * width);
   kernels.sumRows(map, sums);
   kernels.setWorkspace(workspace, tall);
-  const from = heap.record([x, xHeads, pitch]);
-  const to = heap.record([y, heads, width]);
+  const from = heap.record(ROWS, { data: x, heads: xHeads, stride: pitch });
+  const to = heap.record(ROWS, { data: y, heads, stride: width });
   kernels.linear(map, from, tokens, to, 0, split, 0);
   kernels.linear(map, from, tokens, to, split, rows, 1);
 
   const words = heap.i32;
   const padded = up(rows, 8);
+  const headOf = (t: number): number => (heads + t * HEAD.bytes) / 4;
   const actual = xs.map((_, t) => ({
     mantissas: words.slice(y / 4 + t * width, y / 4 + t * width + padded),
     beyond: words.slice(y / 4 + t * width + padded, y / 4 + (t + 1) * width),
-    exponent: words[(heads + t * 64) / 4],
-    bits: bitLength((words[(heads + t * 64) / 4 + 1] ?? 0) | (words[(heads + t * 64) / 4 + 2] ?? 0)),
+    exponent: words[headOf(t) + HEAD.exponent],
+    bits: bitLength((words[headOf(t) + HEAD.or] ?? 0) | (words[headOf(t) + HEAD.or + 1] ?? 0)),
   }));
   const expected = xs.map((activation) => {
     const { mantissas, exponent } = multiplyMatrix(matrix, activation);

@@ -4,16 +4,17 @@
  */
 import type { LayerShape, LayerState } from "../engine.ts";
 import type { Heap } from "./heap.ts";
-
-/** PAGE of assembly/heads.ts. */
-export const PAGE_SLOTS = 64;
-/** NOTHING of assembly/heads.ts: the exponent of a zero value. */
-const NOTHING = -0x8000_0000;
+import * as ATTENTION from "./layout/attention.ts";
+import { NOTHING, PAGE_SLOTS } from "./layout/sizes.ts";
 
 /** The shape in an attention record. */
 export function shapeOf(heap: Heap, record: number): LayerShape {
-  const [, kvHeads = 0, keySize = 0, valueSize = 0] = heap.i32.subarray(record / 4, record / 4 + 4);
-  return { kvHeads, keySize, valueSize };
+  const word = (field: number): number => heap.i32[record / 4 + field] ?? 0;
+  return {
+    kvHeads: word(ATTENTION.kvHeads),
+    keySize: word(ATTENTION.keySize),
+    valueSize: word(ATTENTION.valueSize),
+  };
 }
 
 /** Room for so many slots. */
@@ -70,7 +71,7 @@ export function writePage(page: Uint8Array, shape: LayerShape, state: LayerState
 function open(page: Uint8Array, { kvHeads, keySize, valueSize }: LayerShape, slots: number, from: number, to: number) {
   const keyPad = pad8(keySize);
   const valuePad = pad8(valueSize);
-  const headBytes = PAGE_SLOTS * (2 * keyPad + valuePad + 12);
+  const headBytes = page.length / kvHeads;
   const places = Array.from({ length: kvHeads * Math.max(0, to - from) }, (_, n) => {
     const head = n % kvHeads;
     const slot = from + Math.floor(n / kvHeads);

@@ -6,6 +6,10 @@ import { type PlannedTensor, spanLayout } from "@s7l/format";
 import { RuntimeError } from "../errors.ts";
 import type { Heap } from "./heap.ts";
 import type { Kernels } from "./kernels.ts";
+import * as HEAD from "./layout/head.ts";
+import * as MAP from "./layout/map.ts";
+import * as ROWS from "./layout/rows.ts";
+import { EMPTY_MAP } from "./records.ts";
 import { type PlacedMatrix, strideOf, type TensorReader } from "./tensors.ts";
 
 /** Where ranges of spans come from; `VerifiedArtifact` is one. */
@@ -21,16 +25,6 @@ export interface Product {
   readonly y: number;
 }
 
-/** Words of a map's record (assembly/memory.ts). */
-const DATA = 0;
-const PLANE = 2;
-/** Then their bits and exponent. */
-const MULTIPLIERS = 3;
-const ROWS = 6;
-const SUMS = 11;
-const WORDS = 12;
-/** Bytes of a token's head: exponent, then the or of its results. */
-const HEAD = 64;
 /** Rows of a block are a multiple of this: what the kernels take at once. */
 const ROWS_AT_ONCE = 16;
 
@@ -72,7 +66,7 @@ export class Passage {
     this.#block = heap.allocate(most((rows, stride) => Math.min(rows, this.#rowsOf(stride)) * stride));
     this.#multipliers = heap.allocate(most((rows) => 4 * rows));
     this.#sums = rowSums ? heap.allocate(most((rows) => 4 * rows)) : 0;
-    this.#blockRecord = rowSums ? heap.allocate(4 * WORDS) : 0;
+    this.#blockRecord = rowSums ? heap.record(MAP, EMPTY_MAP) : 0;
   }
 
   /** What stands for a matrix that passes by, when records are built. */
@@ -85,32 +79,35 @@ export class Passage {
 
   /** Whether a record's matrix passes by. */
   isAbsent(map: number): boolean {
-    return this.#heap.i32[map / 4 + PLANE] === 0;
+    return this.#heap.i32[map / 4 + MAP.plane] === 0;
   }
 
   /** Lets the matrix of a record pass once, for all the products that wait for it. */
   async multiply(map: number, products: readonly Product[]): Promise<void> {
-    const number = this.#heap.i32[map / 4 + DATA] ?? 0;
+    const number = this.#heap.i32[map / 4 + MAP.data] ?? 0;
     const tensor = this.#tensors[number];
     if (!tensor) throw new RuntimeError("engine", "a record of no matrix was to be multiplied");
     const [rows = 0, columns = 0] = tensor.shape;
     const stride = strideOf(columns);
     const { exponent, bits } = await this.#readScales(tensor);
-    this.#heap.i32.set([this.#multipliers, bits, exponent], map / 4 + MULTIPLIERS);
+    const words = this.#heap.i32;
+    words[map / 4 + MAP.multipliers] = this.#multipliers;
+    words[map / 4 + MAP.multiplierBits] = bits;
+    words[map / 4 + MAP.exponent] = exponent;
     const ors = products.map(({ tokens }) => new Int32Array(tokens));
     const most = this.#rowsOf(stride);
     for (let from = 0; from < rows; from += most) {
       const to = Math.min(rows, from + most);
       await this.#readRows(tensor, from, to - from);
       // The record counts rows from the first, which lies nowhere: addresses wrap around, as they do in the kernels.
-      this.#heap.i32[map / 4 + DATA] = this.#block - from * stride;
+      this.#heap.i32[map / 4 + MAP.data] = this.#block - from * stride;
       if (this.#sums !== 0) this.#sumRows(map, from, to - from);
       for (const [i, { x, tokens, y }] of products.entries()) {
         this.#kernels.linear(map, x, tokens, y, from, to, 0);
         this.#joinOrs(y, ors[i] ?? new Int32Array());
       }
     }
-    this.#heap.i32[map / 4 + DATA] = number;
+    this.#heap.i32[map / 4 + MAP.data] = number;
   }
 
   /** Some rows of a matrix, by ascending index, as a matrix of its own that stays. */
@@ -153,19 +150,19 @@ export class Passage {
 
   #sumRows(map: number, from: number, count: number): void {
     const words = this.#heap.i32;
-    words.copyWithin(this.#blockRecord / 4, map / 4, map / 4 + WORDS);
-    words[this.#blockRecord / 4 + DATA] = this.#block;
-    words[this.#blockRecord / 4 + ROWS] = count;
+    words[this.#blockRecord / 4 + MAP.data] = this.#block;
+    words[this.#blockRecord / 4 + MAP.stride] = words[map / 4 + MAP.stride] ?? 0;
+    words[this.#blockRecord / 4 + MAP.rows] = count;
     this.#kernels.sumRows(this.#blockRecord, this.#sums + 4 * from);
-    words[map / 4 + SUMS] = this.#sums;
+    words[map / 4 + MAP.sums] = this.#sums;
   }
 
   /** A block leaves the or of its own results in the heads; those of the blocks before are joined to it. */
   #joinOrs(y: number, ors: Int32Array): void {
     const words = this.#heap.i32;
-    const heads = words[y / 4 + 1] ?? 0;
+    const heads = words[y / 4 + ROWS.heads] ?? 0;
     for (let t = 0; t < ors.length; t++) {
-      const at = (heads + t * HEAD) / 4 + 1;
+      const at = (heads + t * HEAD.bytes) / 4 + HEAD.or;
       words[at] = ors[t] = (ors[t] ?? 0) | (words[at] ?? 0);
     }
   }

@@ -1,16 +1,33 @@
 /**
- * Records: what a kernel reads of a matrix, a norm, a rotation, as 32-bit words in WebAssembly memory. Their fields stand in the order in
- * which assembly/ reads them.
+ * Records: what a kernel reads of a matrix, a norm, a rotation, as 32-bit words in WebAssembly memory. Their fields: ./layout.
  */
 import { type Linear, type Norm, type Rope, tensorNameAt } from "@s7l/format";
 import { RuntimeError } from "../errors.ts";
 import { log2Fixed } from "../reference/attention.ts";
 import { f32Parts } from "../reference/f32.ts";
 import { type Scope, tensorAt } from "../reference/scope.ts";
-import type { Heap } from "./heap.ts";
+import type { Heap, Words } from "./heap.ts";
 import type { Kernels } from "./kernels.ts";
+import * as MAP from "./layout/map.ts";
+import * as NORM from "./layout/norm.ts";
 import type { MapStep, NormStep, RotationStep, Sizes } from "./program.ts";
 import { type AlignedVector, alignVector, type PlacedMatrix, type PlacedTensor, type PlacedVector } from "./tensors.ts";
+
+/** A map of nothing. */
+export const EMPTY_MAP: Words<keyof typeof MAP> = {
+  data: 0,
+  stride: 0,
+  plane: 0,
+  multipliers: 0,
+  multiplierBits: 0,
+  exponent: 0,
+  rows: 0,
+  columns: 0,
+  bias: 0,
+  biasExponent: 0,
+  biasBits: 0,
+  sums: 0,
+};
 
 /** Writes records of a fold's tensors, and keeps what all of them together need: the largest sizes, and the tables they share. */
 export class Records {
@@ -49,9 +66,14 @@ export class Records {
     this.#rowSums = rowSums;
   }
 
-  /** Words in a row; gives the address. */
-  write(words: readonly number[]): number {
-    return this.#heap.record(words);
+  /** Places words in a row; gives their address. */
+  words(words: readonly number[]): number {
+    return this.#heap.words(words);
+  }
+
+  /** Places a record. */
+  record<Name extends string>(layout: Words<Name>, fields: Words<NoInfer<Name>>): number {
+    return this.#heap.record(layout, fields);
   }
 
   /** Notes that one more part needs a size. */
@@ -94,22 +116,21 @@ export class Records {
     const b = bias === undefined ? undefined : this.vector(bias, scope);
     this.grow("activation", m.columns);
     const sums = this.#rowSums && m.plane === 0 ? this.#heap.allocate(m.rows * 4) : 0;
-    const record = this.#heap.record([
-      m.data,
-      m.stride,
-      m.plane,
-      m.multipliers,
-      m.multiplierBits,
-      m.exponent,
-      m.rows,
-      m.columns,
-      b?.data ?? 0,
-      b?.exponent ?? 0,
-      b?.bits ?? 0,
+    const record = this.#heap.record(MAP, {
+      ...m,
+      bias: b?.data ?? 0,
+      biasExponent: b?.exponent ?? 0,
+      biasBits: b?.bits ?? 0,
       sums,
-    ]);
+    });
     if (sums !== 0) this.#kernels.sumRows(record, sums);
     return { record, rows: m.rows, columns: m.columns, biased: b !== undefined };
+  }
+
+  /** A map of which only the rows and the bias are read. */
+  bias(bias: string, rows: number, scope: Scope): number {
+    const { data, exponent, bits } = this.vector(bias, scope);
+    return this.#heap.record(MAP, { ...EMPTY_MAP, rows, bias: data, biasExponent: exponent, biasBits: bits });
   }
 
   norm(norm: Norm | undefined, scope: Scope): NormStep | undefined {
@@ -117,16 +138,16 @@ export class Records {
     const gain = this.vector(norm.gain, scope);
     const bias = norm.kind === "layer" && norm.bias !== undefined ? this.vector(norm.bias, scope) : undefined;
     const eps = f32Parts(norm.eps);
-    const record = this.#heap.record([
-      norm.kind === "layer" ? 1 : 0,
-      eps.significand,
-      eps.exponent,
-      gain.data,
-      gain.exponent,
-      bias?.data ?? 0,
-      bias?.exponent ?? 0,
-      bias?.bits ?? 0,
-    ]);
+    const record = this.#heap.record(NORM, {
+      layer: norm.kind === "layer" ? 1 : 0,
+      epsSignificand: eps.significand,
+      epsExponent: eps.exponent,
+      gain: gain.data,
+      gainExponent: gain.exponent,
+      bias: bias?.data ?? 0,
+      biasExponent: bias?.exponent ?? 0,
+      biasBits: bias?.bits ?? 0,
+    });
     return { record };
   }
 
@@ -153,7 +174,7 @@ export class Records {
     const key = `${tensorNameAt(pattern, scope.layer, scope.expert)} ${fraction}`;
     const known = this.#constants.get(key);
     if (known !== undefined) return known;
-    const record = this.#heap.record(this.bits(pattern, scope).map((b) => log2Fixed(b, fraction)));
+    const record = this.#heap.words(this.bits(pattern, scope).map((b) => log2Fixed(b, fraction)));
     this.#constants.set(key, record);
     return record;
   }

@@ -4,23 +4,36 @@
  */
 import type { Heap } from "./heap.ts";
 import { type Kernels, workspaceBytes } from "./kernels.ts";
+import * as HEAD from "./layout/head.ts";
+import * as MAP from "./layout/map.ts";
+import * as ROWS from "./layout/rows.ts";
+import { EMPTY_MAP } from "./records.ts";
 
-const ROWS = 7;
+const COUNT = 7;
 const COLUMNS = 112;
 const TOKENS = 5;
 
 /** Runs the same products by both kernels and compares every word. Both share the heap's memory. */
 export function agree(heap: Heap, trusted: Kernels, candidate: Kernels): boolean {
-  const weights = heap.allocate(ROWS * COLUMNS);
-  const bytes = heap.bytes(weights, ROWS * COLUMNS);
+  const weights = heap.allocate(COUNT * COLUMNS);
+  const bytes = heap.bytes(weights, COUNT * COLUMNS);
   // Rows of each extreme, and rows that pass through every value.
   bytes.forEach((_, i) => {
     const row = Math.floor(i / COLUMNS);
     bytes[i] = row === 0 ? 127 : row === 1 ? -127 : ((i * 73) % 255) - 127;
   });
-  const multipliers = heap.record(Array<number>(ROWS).fill(1 << 23));
-  const sums = heap.allocate(ROWS * 4);
-  const map = heap.record([weights, COLUMNS, 0, multipliers, 24, 0, ROWS, COLUMNS, 0, 0, 0, sums]);
+  const multipliers = heap.words(Array<number>(COUNT).fill(1 << 23));
+  const sums = heap.allocate(COUNT * 4);
+  const map = heap.record(MAP, {
+    ...EMPTY_MAP,
+    data: weights,
+    stride: COLUMNS,
+    multipliers,
+    multiplierBits: 24,
+    rows: COUNT,
+    columns: COLUMNS,
+    sums,
+  });
   const x = rows(heap, 128, 2);
   const q = new Int16Array(heap.memory.buffer, x.data, TOKENS * 128);
   const words = heap.i32;
@@ -31,7 +44,7 @@ export function agree(heap: Heap, trusted: Kernels, candidate: Kernels): boolean
       q[t * 128 + c] = value;
       l1 += Math.abs(value);
     }
-    words[(x.heads + t * 64) / 4 + 1] = l1;
+    words[(x.heads + t * HEAD.bytes) / 4 + HEAD.l1] = l1;
   }
   const y = rows(heap, 32, 4);
   const results = [trusted, candidate].map((kernels) => {
@@ -40,10 +53,12 @@ export function agree(heap: Heap, trusted: Kernels, candidate: Kernels): boolean
     const seen: number[] = [];
     for (const tokens of [1, TOKENS]) {
       heap.i32.fill(0, y.data / 4, y.data / 4 + TOKENS * 32);
-      kernels.linear(map, x.record, tokens, y.record, 0, ROWS, 0);
+      kernels.linear(map, x.record, tokens, y.record, 0, COUNT, 0);
       seen.push(...heap.i32.subarray(y.data / 4, y.data / 4 + TOKENS * 32));
-      for (let t = 0; t < tokens; t++)
-        seen.push(...heap.i32.subarray((y.heads + t * 64) / 4, (y.heads + t * 64) / 4 + 2));
+      for (let t = 0; t < tokens; t++) {
+        const head = (y.heads + t * HEAD.bytes) / 4;
+        seen.push(heap.i32[head + HEAD.exponent] ?? 0, heap.i32[head + HEAD.or] ?? 0);
+      }
     }
     return seen;
   });
@@ -62,8 +77,16 @@ export function race(heap: Heap, champion: Kernels, challenger: Kernels): boolea
   const weights = heap.allocate(RACE_ROWS * RACE_COLUMNS);
   const multipliers = heap.allocate(RACE_ROWS * 4);
   const sums = heap.allocate(RACE_ROWS * 4);
-  const size = [RACE_ROWS, RACE_COLUMNS];
-  const map = heap.record([weights, RACE_COLUMNS, 0, multipliers, 1, 0, ...size, 0, 0, 0, sums]);
+  const map = heap.record(MAP, {
+    ...EMPTY_MAP,
+    data: weights,
+    stride: RACE_COLUMNS,
+    multipliers,
+    multiplierBits: 1,
+    rows: RACE_ROWS,
+    columns: RACE_COLUMNS,
+    sums,
+  });
   const x = rows(heap, RACE_COLUMNS, 2);
   const y = rows(heap, RACE_ROWS, 4);
   const workspace = heap.allocate(workspaceBytes(1, RACE_COLUMNS));
@@ -85,8 +108,8 @@ export function race(heap: Heap, champion: Kernels, challenger: Kernels): boolea
 
 function rows(heap: Heap, stride: number, bytes: number) {
   const data = heap.allocate(TOKENS * stride * bytes);
-  const heads = heap.allocate(TOKENS * 64);
+  const heads = heap.allocate(TOKENS * HEAD.bytes);
   heap.bytes(data, TOKENS * stride * bytes).fill(0);
-  heap.bytes(heads, TOKENS * 64).fill(0);
-  return { data, heads, record: heap.record([data, heads, stride]) };
+  heap.bytes(heads, TOKENS * HEAD.bytes).fill(0);
+  return { data, heads, record: heap.record(ROWS, { data, heads, stride }) };
 }

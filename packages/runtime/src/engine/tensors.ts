@@ -13,7 +13,7 @@ export interface TensorReader {
   readInto?(name: string, target: Uint8Array): Promise<void>;
 }
 
-/** An int8 matrix: rows of `stride` bytes at `data`; see `Map` in assembly/memory.ts. */
+/** An int8 matrix: rows of `stride` bytes at `data`; see layout/map.ts. */
 export interface PlacedMatrix {
   readonly kind: "matrix";
   readonly data: number;

@@ -20,7 +20,7 @@ export async function startCrew(
   arena: Arena,
   parts: number,
 ): Promise<Crew> {
-  const address = heap.record(Array<number>(controlWords(parts, arena.tokens)).fill(0));
+  const address = heap.words(Array<number>(controlWords(parts, arena.tokens)).fill(0));
   const control = new Control(() => heap.i32, address, parts);
   const threads: Thread[] = [];
   let failure: RuntimeError | undefined;

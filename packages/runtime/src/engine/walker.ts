@@ -4,6 +4,7 @@
  */
 import type { Arena } from "./arena.ts";
 import type { Kernels } from "./kernels.ts";
+import { TALL_ROWS } from "./layout/sizes.ts";
 import type {
   AttentionStep,
   ExpertsStep,
@@ -183,8 +184,8 @@ export class Walker {
   }
 
   #multiply({ record, rows }: MapStep, x: number, tokens: number, y: number): void {
-    // Shares begin at multiples of 32 rows: whole tiles of assembly/linear-seven.ts, and threads do not write to one cache line.
-    const share = Math.ceil(rows / (32 * this.#parts)) * 32;
+    // Shares begin at whole tiles of assembly/linear-seven.ts, and threads do not write to one cache line.
+    const share = Math.ceil(rows / (TALL_ROWS * this.#parts)) * TALL_ROWS;
     const from = Math.min(rows, this.#part * share);
     this.#kernels.linear(record, x, tokens, y, from, Math.min(rows, from + share), this.#part);
   }

@@ -9,6 +9,7 @@ import { Heap } from "./heap.ts";
 import { BASE, compileKernels } from "./host.ts";
 import { hasSharedMemory } from "./host-threads.ts";
 import { instantiateKernels } from "./kernels.ts";
+import * as HEAD from "./layout/head.ts";
 import { readLogits } from "./logit-rows.ts";
 import type { Program } from "./program.ts";
 import { createQueue, type Queue } from "./queue.ts";
@@ -19,8 +20,8 @@ import type { Chunk } from "./walker.ts";
 
 export type { TensorReader } from "./tensors.ts";
 
-/** Threads that an engine takes at most, and does with where more are asked: the places that a token's head has (HEAD of arena.ts). */
-export const MAX_THREADS = 15;
+/** Threads that an engine takes at most, and does with where more are asked: the places that a token's head has. */
+export const MAX_THREADS: number = HEAD.bytes / 4 - HEAD.or;
 
 /** An engine in WebAssembly. */
 export interface WasmEngine extends Engine {
