@@ -150,6 +150,7 @@ describe("verify, closed", () => {
     ["no key file", "model.s7l", ["--key", "nowhere.pub"], 2, "io"],
     ["no signature file where one is named", "model.s7l", ["--key", "p256.pub", "--signature", "nowhere"], 2, "io"],
     ["a signature without a key", "model.s7l", ["--signature", "model.s7l.sig"], 2, "usage"],
+    ["an expert, of a model that has none", "lone.s7l", ["--expert", "0"], 2, "option"],
     ["a cache for a file", "model.s7l", ["--cache", "chunks"], 2, "usage"],
   ])("refuses %s", async (_, name, flags, code, word) => {
     const place = (flag: string): string => (/\.(pub|key|sig)$|^nowhere$/.test(flag) ? at(flag) : flag);
@@ -284,6 +285,13 @@ describe("an artifact on a plain static file server", () => {
     const verdict = await ok(["verify", `${base}/mini.s7l`, "--expert", "1"]);
     expect(verdict).toMatchObject({ ok: true, integrity: "partial" });
     expect(sent).toBeLessThan((await stat(mini)).size);
+  });
+
+  test("has no expert but its own, which breaks no rule", async () => {
+    const told = await s7l(["verify", mini, "--expert", "4", "--json"]);
+    const message = "the artifact has 4 experts, from 0 on";
+    expect(told).toMatchObject({ code: 2, stderr: `s7l verify: ${message} [option]\n` });
+    expect(objectOf(told)).toEqual({ error: { code: "option", message } });
   });
 
   test("runs, to the same text as the file", async () => {
