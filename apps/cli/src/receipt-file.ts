@@ -14,6 +14,12 @@ export async function receiptKey(file: string, passwordFile: string | undefined)
   return readPrivateKey(new TextDecoder().decode(await needSmallFile(file)), await readPassword(passwordFile));
 }
 
+/** The files that {@link writeReceipt} writes, in their order. */
+export function receiptPlaces(place: string | undefined, key: PrivateKey | undefined): readonly string[] {
+  if (place === undefined) return [];
+  return key ? [`${place}${SIGNATURE_ENDING[key.kind]}`, place] : [place];
+}
+
 /** Writes a receipt, and its signature first, so that no receipt lies there that should have one and has none. */
 export async function writeReceipt(place: string, receipt: Receipt, key: PrivateKey | undefined): Promise<void> {
   const bytes = encodeReceipt(receipt);

@@ -166,7 +166,6 @@ export function interruptible(weights: WeightSource, signal: AbortSignal): Weigh
 /** What may stand under the name of an artifact to be: nothing, or an artifact. Anything else is somebody's, and is not lost to a slip. */
 async function assertReplaceable(out: string): Promise<void> {
   const found = await stat(out).catch(() => undefined);
-  if (found?.isDirectory()) throw new CliError("io", `${out} is a folder; give the name of a file`, out);
   if (found?.isFile() && !(await isArtifact(out)))
     throw new CliError("io", `${out} is there already and is no artifact; remove it, or give another name`, out);
 }

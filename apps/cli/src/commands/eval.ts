@@ -2,6 +2,7 @@ import { createFileSink, openFileSource } from "@s7l/format/file";
 import { type Evaluation, evaluate, type Model, sequencesOf } from "@s7l/runtime";
 import { ENGINE_FLAGS, withModel } from "../engine-flags.ts";
 import { refuseUsage } from "../errors.ts";
+import { assertOutputs } from "../outputs.ts";
 import { formatCount } from "../quantity.ts";
 import { readSequences, readText } from "../token-file.ts";
 import { defineVerb } from "../verb.ts";
@@ -31,6 +32,7 @@ export const evaluation = defineVerb({
   },
   async run({ args, report, progress, signal }) {
     if ((args.text === undefined) === (args.ids === undefined)) refuseUsage("give either --text FILE or --ids FILE");
+    await assertOutputs([args.logits], [args.file, args.text, args.ids, args.against]);
     const sequences = await inputOf(args);
     const result = await withModel(args.file, args, signal, async (model) => {
       const against = args.against === undefined ? undefined : await openFileSource(args.against);

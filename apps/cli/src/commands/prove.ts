@@ -2,6 +2,7 @@ import { toHex } from "@s7l/format";
 import { writeFileWhole } from "@s7l/format/file";
 import { openVerified } from "@s7l/verify";
 import { prove as proveTensor } from "@s7l/verify/proof";
+import { assertOutputs } from "../outputs.ts";
 import { formatBytes } from "../quantity.ts";
 import { withSource } from "../source.ts";
 import { defineVerb } from "../verb.ts";
@@ -16,6 +17,7 @@ export const prove = defineVerb({
     out: { type: "text", hint: "FILE", short: "o", required: true, description: "the proof" },
   },
   async run({ args: { file, tensor, chunk, out }, report, signal }) {
+    await assertOutputs([out], [file]);
     const { root, proof } = await withSource(file, signal, async (source) => {
       const artifact = await openVerified(source, { signal });
       const proof = await proveTensor(artifact, chunk === undefined ? { tensor } : { tensor, chunk });

@@ -4,9 +4,10 @@ import { writeFileWhole } from "@s7l/format/file";
 import { createReceipt, type GenerateStep, openSession, requireTokenizer, STX } from "@s7l/runtime";
 import { ENGINE_FLAGS, withModel } from "../engine-flags.ts";
 import { CliError, refuseUsage } from "../errors.ts";
+import { assertOutputs } from "../outputs.ts";
 import { PASSWORD_FLAG } from "../password.ts";
 import { formatCount } from "../quantity.ts";
-import { receiptKey, writeReceipt } from "../receipt-file.ts";
+import { receiptKey, receiptPlaces, writeReceipt } from "../receipt-file.ts";
 import { needSmallFile } from "../small-file.ts";
 import { readSequences } from "../token-file.ts";
 import { defineVerb } from "../verb.ts";
@@ -67,11 +68,16 @@ export const run = defineVerb({
     ...ENGINE_FLAGS,
   },
   async run({ args, report, progress, signal }) {
-    const prompt =
-      args.ids === undefined ? (args.prompt ?? (await readStdin(signal))) : await onlySequence(args.ids, args.prompt);
     if (args.sign !== undefined && args.receipt === undefined)
       refuseUsage("--sign signs a receipt: add --receipt FILE");
     const key = args.sign === undefined ? undefined : await receiptKey(args.sign, args["password-file"]);
+    // A session that goes on may be saved where it was: it is read whole before.
+    await assertOutputs(
+      [...receiptPlaces(args.receipt, key), args["save-session"]],
+      [args.file, args.ids, args.sign, args["password-file"]],
+    );
+    const prompt =
+      args.ids === undefined ? (args.prompt ?? (await readStdin(signal))) : await onlySequence(args.ids, args.prompt);
     const saved = args.session === undefined ? undefined : await needSmallFile(args.session, MAX_SESSION_BYTES);
     await withModel(args.file, args, signal, async (model) => {
       const session = openSession(model);

@@ -5,6 +5,7 @@ import { verify } from "@s7l/verify";
 import { rootStatement } from "@s7l/verify/signature";
 import { readPrivateKey, sign as signArtifact } from "@s7l/verify/signing";
 import { CliError } from "../errors.ts";
+import { assertOutputs } from "../outputs.ts";
 import { PASSWORD_FLAG, readPassword } from "../password.ts";
 import { brokenRule } from "../sealing.ts";
 import { ROOT_ENDING, SIGNATURE_ENDING } from "../signature-file.ts";
@@ -25,6 +26,10 @@ export const sign = defineVerb({
   async run({ args: { file, key: keyFile, comment, out, "password-file": passwordFile }, report, progress, signal }) {
     const text = new TextDecoder().decode(await needSmallFile(keyFile));
     const key = await readPrivateKey(text, await readPassword(passwordFile));
+    const place = out ?? `${file}${SIGNATURE_ENDING[key.kind]}`;
+    // What a stock minisign needs beside the signature: the message.
+    const statement = key.kind === "ed25519" ? `${file}${ROOT_ENDING}` : undefined;
+    await assertOutputs([place, statement], [file, keyFile, passwordFile]);
     const { sealed, signature } = await withSource(file, signal, async (source) => {
       const verification = await verify(source, {
         onProgress: ({ chunks, total }) => progress.show("verify", chunks, total, "chunks"),
@@ -38,10 +43,7 @@ export const sign = defineVerb({
       return { sealed, signature: await signArtifact({ ...sealed, name: basename(file), digest }, options) };
     });
     progress.clear();
-    const place = out ?? `${file}${SIGNATURE_ENDING[key.kind]}`;
     await writeFileWhole(place, signature);
-    // What a stock minisign needs beside the signature: the message.
-    const statement = key.kind === "ed25519" ? `${file}${ROOT_ENDING}` : undefined;
     if (statement !== undefined) await writeFileWhole(statement, rootStatement(sealed));
     report.finish({
       json: { root: toHex(sealed.root), size: sealed.size, signature: place, ...(statement ? { statement } : {}) },

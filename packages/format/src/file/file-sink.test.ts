@@ -122,11 +122,20 @@ describe("createFileSink", () => {
   });
 
   test("removes its temporary file when the final name cannot be taken", async () => {
-    await mkdir(path);
     const sink = await createFileSink(path);
+    await mkdir(path);
     await sink.write(0, Uint8Array.of(1));
     await expect(sink.commit()).rejects.toMatchObject({ code: "io", message: expect.stringContaining("folder") });
     await sink.abort();
+    expect(await readdir(folder)).toEqual(["model.s7l"]);
+  });
+
+  test("makes nothing where a folder has the name", async () => {
+    await mkdir(path);
+    await expect(createFileSink(path)).rejects.toMatchObject({
+      code: "io",
+      message: expect.stringContaining("is a folder"),
+    });
     expect(await readdir(folder)).toEqual(["model.s7l"]);
   });
 

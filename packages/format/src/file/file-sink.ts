@@ -38,8 +38,8 @@ export interface FileSinkOptions {
 const FLUSH_EVERY = 1 << 26;
 
 /**
- * Opens a temporary file for `path`. Throws FormatError `io`, also where a device, a pipe or a socket has that name: a file that takes its
- * place takes it from everybody.
+ * Opens a temporary file for `path`. Throws FormatError `io`, also where a folder has that name, or a device, a pipe or a socket: a file that
+ * takes the place of these takes it from everybody.
  */
 export async function createFileSink(path: string, { mode = 0o444, partial }: FileSinkOptions = {}): Promise<FileSink> {
   await assertReplaceable(path);
@@ -118,8 +118,9 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
 export async function assertReplaceable(path: string): Promise<void> {
   if (basename(path) === "") throw new FormatError("io", `"${path}" is no name of a file; give one`, path);
   const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) throw new FormatError("io", `${path} is a folder; give the name of a file`, path);
   const link = await readlink(path).catch(() => "");
-  if (link.startsWith("/proc/") || (found && !found.isFile() && !found.isDirectory()))
+  if (link.startsWith("/proc/") || (found && !found.isFile()))
     throw new FormatError("io", `${path} is no file but a device, a pipe or a socket; give the name of a file`, path);
 }
 
