@@ -74,9 +74,10 @@ export const note = (code: FindingCode, at: string, message: string): Finding =>
   severity: "note",
 });
 
-/** The advice that some findings call for, each sentence once; notes call for none. */
+/** The advice that some findings call for, each sentence once; notes call for none, nor does a manifest that may never have been made. */
 export function adviceFor(findings: readonly Finding[]): readonly string[] {
-  const troubles = new Set(findings.flatMap(({ severity, trouble }) => (severity === "error" ? [trouble] : [])));
+  const grave = findings.filter(({ severity, code }) => severity === "error" && code !== "manifest-missing");
+  const troubles = new Set(grave.map(({ trouble }) => trouble));
   return [...troubles].map((trouble) => ADVICE[trouble]);
 }
 

@@ -5,10 +5,12 @@
 import { appendFile, readFile, unlink } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
 import { FormatError } from "@s7l/format";
-import { writeFileWhole } from "@s7l/format/file";
+import { assertReplaceable, writeFileWhole } from "@s7l/format/file";
+import { QuantizeError } from "../errors.ts";
+import { MAX_TEXT_FILE, readRegularFile } from "./checkpoint-file.ts";
 import { hashFiles } from "./hash-files.ts";
 import { type ListedFile, listCheckpoint } from "./listing.ts";
-import { encodeManifest, MANIFEST_FILE, type Manifest } from "./manifest.ts";
+import { encodeManifest, MANIFEST_FILE, type Manifest, parseManifest } from "./manifest.ts";
 
 export interface ManifestOptions {
   /** Where to write it. Default: manifest.json in the checkpoint's folder. */
@@ -34,6 +36,7 @@ export interface MadeManifest {
 export async function makeManifest(folder: string, options: ManifestOptions = {}): Promise<MadeManifest> {
   const path = options.out ?? join(folder, MANIFEST_FILE);
   const { files: all } = await listCheckpoint(folder);
+  await assertManifest(path);
   const own = relative(folder, path).replaceAll(sep, "/");
   const files = all.filter(({ name }) => name !== own);
   const journal = join(dirname(path), `.${basename(path)}.journal`);
@@ -64,6 +67,19 @@ export async function makeManifest(folder: string, options: ManifestOptions = {}
   await writeFileWhole(path, encodeManifest(manifest));
   await unlink(journal).catch(() => undefined);
   return { path, manifest, resumed, bytes };
+}
+
+/** What may stand under the name of a manifest to be: nothing, or a manifest. Anything else is somebody's, perhaps a shard. */
+async function assertManifest(path: string): Promise<void> {
+  await assertReplaceable(path);
+  try {
+    const bytes = await readRegularFile(path, MAX_TEXT_FILE);
+    if (bytes) parseManifest(bytes, path);
+  } catch (cause) {
+    if (!(cause instanceof QuantizeError)) throw cause;
+    const message = `${path} is there already and is no manifest; remove it, or give another name`;
+    throw new QuantizeError("checkpoint", message, path, { cause });
+  }
 }
 
 const keyOf = ({ name, stamp }: ListedFile): string => `${stamp} ${JSON.stringify(name)}`;

@@ -2,7 +2,7 @@ import { appendFile, open, readdir, readFile, rm, stat, truncate, utimes, writeF
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { removeCheckpoint, SHARDS, tinyCheckpoint } from "../../test/tiny-checkpoint.ts";
-import type { FindingCode } from "./findings.ts";
+import { adviceFor, type FindingCode } from "./findings.ts";
 import { indexCheckpoint } from "./index-checkpoint.ts";
 import { makeManifest } from "./make-manifest.ts";
 import { encodeManifest, parseManifest } from "./manifest.ts";
@@ -85,6 +85,30 @@ describe("manifest", () => {
     expect(await readFile(path)).toEqual(whole);
   });
 
+  test.each([FIRST, "config.json"])("takes not the place of %s", async (name) => {
+    const there = await readFile(at(name));
+    await expect(makeManifest(folder, { out: at(name) })).rejects.toMatchObject({
+      code: "checkpoint",
+      message: expect.stringContaining("is no manifest"),
+    });
+    expect(await readFile(at(name))).toEqual(there);
+  });
+
+  test("takes not the place of a folder, nor advises to remove it", async () => {
+    await expect(makeManifest(folder, { out: folder })).rejects.toMatchObject({
+      code: "io",
+      message: expect.stringContaining("is a folder; give the name of a file"),
+    });
+  });
+
+  test("takes the place of an older one", async () => {
+    const { path } = await makeManifest(folder);
+    await writeFile(at("more.json"), "{}");
+    expect([...(await makeManifest(folder)).manifest.keys()]).toContain("more.json");
+    expect(await verifyCheckpoint(folder)).toMatchObject({ ok: true });
+    expect(path).toBe(at("manifest.json"));
+  });
+
   test.each<[string, (text: string) => string]>([
     ["is no JSON", (text) => text.slice(1)],
     ["is of another format", (text) => text.replace("s7l-manifest", "other")],
@@ -134,6 +158,15 @@ describe("verify", () => {
     const { ok, findings } = await verifyCheckpoint(folder);
     expect(ok).toBe(false);
     expect(findings).toContainEqual(expect.objectContaining({ code, at: expect.stringContaining(place) }));
+  });
+
+  test("says of a manifest that is not there how to make one, and advises to fetch nothing", async () => {
+    await rm(at("manifest.json"));
+    const { findings } = await verifyCheckpoint(folder);
+    expect(findings.map(({ message }) => message)).toEqual([
+      expect.stringContaining(`s7l checkpoint manifest ${folder}`),
+    ]);
+    expect(adviceFor(findings)).toEqual([]);
   });
 
   test("names a shard of another model of the same shape", async () => {

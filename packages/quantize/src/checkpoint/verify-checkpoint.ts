@@ -70,18 +70,18 @@ export async function verifyCheckpoint(
       );
   }
 
-  const manifest = await readManifest(path);
+  const manifest = await readManifest(path, folder);
   if ("code" in manifest) return { ok: false, findings: [...findings, manifest], files: 0, bytes: 0 };
   const compared = await compareFiles(files, manifest, options);
   findings.push(...compared.findings);
   return { ok: isFine(findings), findings, files: manifest.size, bytes: compared.bytes };
 }
 
-async function readManifest(path: string): Promise<Manifest | Finding> {
+async function readManifest(path: string, folder: string): Promise<Manifest | Finding> {
   try {
     const bytes = await readRegularFile(path, MAX_TEXT_FILE);
     if (bytes) return parseManifest(bytes, path);
-    const message = `${path} is missing; \`s7l checkpoint manifest\` makes one from files that are known to be right.`;
+    const message = `${path} is missing, so nothing says what the files should be: take the one that came with them, or, if they are known to be right, make it with \`s7l checkpoint manifest ${folder}\`.`;
     return error("manifest-missing", path, message);
   } catch (cause) {
     if (!(cause instanceof QuantizeError)) throw cause;
