@@ -13,6 +13,7 @@ import { verifyOnThreads } from "@s7l/verify/threads";
 import { CliError } from "./errors.ts";
 import { threadsToVerify } from "./threads.ts";
 import type { Context } from "./verb.ts";
+import { beyondLogits } from "./vocabulary.ts";
 
 type Watch = Pick<Context<unknown>, "progress" | "signal"> & Pick<SealSettings, "threads">;
 
@@ -20,6 +21,8 @@ type Watch = Pick<Context<unknown>, "progress" | "signal"> & Pick<SealSettings, 
 export interface SealedFile extends Seal {
   /** Golden prompts sealed with their digests. */
   readonly prompts: number;
+  /** What people should know of the model, in sentences; they have been told. */
+  readonly notes: readonly string[];
   readonly verification: Verification | undefined;
 }
 
@@ -88,8 +91,10 @@ export async function mergeArtifact(weights: WeightSource, out: string, settings
 }
 
 /** The end of a seal: goldens from the runtime, and the check before the name. */
-function ends(weights: WeightSource, { progress, signal, threads, check, assertUnchanged }: SealSettings) {
+function ends(weights: WeightSource, { report, progress, signal, threads, check, assertUnchanged }: SealSettings) {
   const prompts = goldenPrompts(weights);
+  const notes = [...(weights.meta.notes ?? []), ...[beyondLogits(weights) ?? []].flat()];
+  for (const note of notes) report.note(note);
   const verifications: Verification[] = [];
   const ending: FinishOptions & { readonly prompts: Prompts } = {
     prompts,
@@ -108,6 +113,7 @@ function ends(weights: WeightSource, { progress, signal, threads, check, assertU
   const finish = (sealed: Seal): SealedFile => ({
     ...sealed,
     prompts: prompts.length,
+    notes,
     verification: verifications[0],
   });
   return { ending, finish };

@@ -1,7 +1,7 @@
 import { randomWeights, tinyFold } from "@s7l/fixtures";
 import type { WeightSource } from "@s7l/format";
 import { describe, expect, test } from "vitest";
-import { withVocabulary } from "./vocabulary.ts";
+import { beyondLogits, withVocabulary } from "./vocabulary.ts";
 
 const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 
@@ -67,6 +67,49 @@ describe("withVocabulary", () => {
   ])("refuses a vocab.json of %s", (_, bytes) => {
     expect(() => withVocabulary(weightsWith(), bytes, "vocab.json")).toThrow(
       /vocab.json is not a JSON map from tokens to ids/,
+    );
+  });
+});
+
+describe("beyondLogits", () => {
+  const { fold } = weightsWith();
+  const tokens = (count: number): Record<string, number> =>
+    Object.fromEntries(Array.from({ length: count }, (_, id) => [`t${id}`, id]));
+  const sealed = (vocab: number, vocabulary: Omit<WeightSource["vocabulary"], "eos">): WeightSource => ({
+    ...weightsWith(),
+    fold: { ...fold, vocab },
+    vocabulary: { eos: [], ...vocabulary },
+  });
+  const bpe = (count: number, ...added: number[]): Uint8Array =>
+    json({
+      model: { type: "BPE", vocab: tokens(count) },
+      added_tokens: added.map((id) => ({ id, content: `<${id}>` })),
+    });
+
+  test("says nothing of a padded embedding, of a vocabulary that fits, and of none", () => {
+    expect(beyondLogits(sealed(128, { tokenizer: bpe(100, 100) }))).toBeUndefined();
+    expect(beyondLogits(sealed(101, { tokenizer: bpe(100, 100) }))).toBeUndefined();
+    expect(beyondLogits(sealed(4, { vocab: json(tokens(4)) }))).toBeUndefined();
+    expect(beyondLogits(sealed(4, {}))).toBeUndefined();
+  });
+
+  test.each([
+    [
+      "an added token",
+      { tokenizer: bpe(100, 99, 100) },
+      100,
+      'tokenizer.json gives 1 of its 102 tokens, such as "<100>",',
+    ],
+    [
+      "another model's tokenizer",
+      { tokenizer: bpe(100) },
+      4,
+      'tokenizer.json gives 96 of its 100 tokens, such as "t4",',
+    ],
+    ["a map", { vocab: json(tokens(5)) }, 4, 'vocab.json gives 1 of its 5 tokens, such as "t4",'],
+  ])("names %s that the model has no logits for", (_, vocabulary, vocab, sentence) => {
+    expect(beyondLogits(sealed(vocab, vocabulary))).toBe(
+      `${sentence} ids beyond the model's ${vocab} logits: no text that needs one can be run`,
     );
   });
 });

@@ -1,6 +1,7 @@
-/** `pack --vocab`: a vocabulary given by hand, beside the one that the checkpoint may have. */
+/** The vocabulary that is sealed: one given by hand (`pack --vocab`) beside the checkpoint's, and whether it is the model's. */
 import { parseJson, parseVocabularyMap, type WeightSource } from "@s7l/format";
 import { CliError } from "./errors.ts";
+import { formatCount } from "./quantity.ts";
 
 /**
  * Seals `vocab` (a JSON map from token to id) where the checkpoint has no tokenizer. Where it has one, that one says more and is
@@ -22,6 +23,21 @@ export function withVocabulary(weights: WeightSource, vocab: Uint8Array, path: s
     );
   }
   return weights;
+}
+
+/**
+ * That a vocabulary has ids which the model has no logits for, as a sentence. Embeddings padded beyond the vocabulary are common and
+ * harmless; a few added tokens beyond the embedding occur, in texts that never reach the model; many ids are another model's.
+ */
+export function beyondLogits({ fold, vocabulary }: WeightSource): string | undefined {
+  const { tokenizer, vocab } = vocabulary;
+  const file = tokenizer ? "tokenizer.json" : "vocab.json";
+  const tokens = tokenizer ? tokensOf(tokenizer) : vocab && parseVocabularyMap(vocab, (what) => refuse(file, what));
+  const beyond = new Map([...(tokens ?? [])].filter(([, id]) => typeof id === "number" && id >= fold.vocab));
+  const [first] = beyond.keys();
+  if (first === undefined) return undefined;
+  const count = `${formatCount(beyond.size)} of its ${formatCount(tokens?.size ?? 0)} tokens`;
+  return `${file} gives ${count}, such as ${JSON.stringify(first)}, ids beyond the model's ${formatCount(fold.vocab)} logits: no text that needs one can be run`;
 }
 
 /** Ids of a tokenizer.json: its model's vocabulary (a map, or for Unigram a list) and the tokens added to it. */

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { objectOf, s7l } from "./binary.ts";
-import { MINI } from "./folder.ts";
+import { inFolder, MINI } from "./folder.ts";
+import { CONFIG, tinyTensors, writeCheckpoint } from "./tiny-checkpoint.ts";
 
 // Each test is a handful of processes, and the interpreter may be the only engine of a host.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -44,6 +45,21 @@ describe("build", () => {
     expect((await readFile(again)).equals(await readFile(file))).toBe(true);
     await rm(again);
   });
+
+  test("says what is odd about a model, where people read it and in the object", () =>
+    inFolder(async (odd) => {
+      await writeCheckpoint(odd, tinyTensors(), { ...CONFIG, eos_token_id: 96 });
+      const vocab = Object.fromEntries(Array.from({ length: 98 }, (_, id) => [`t${id}`, id]));
+      await writeFile(join(odd, "vocab.json"), JSON.stringify(vocab));
+      const notes = [
+        "eos_token_id 96 is outside the vocabulary of 96 and is left out",
+        'vocab.json gives 2 of its 98 tokens, such as "t96", ids beyond the model\'s 96 logits: no text that needs one can be run',
+      ];
+      const words = ["build", odd, "--out", join(odd, "m.s7l")];
+      expect(await s7l(words)).toMatchObject({ code: 0, stderr: `${notes.join("\n")}\n` });
+      const told = await s7l([...words, "--json"]);
+      expect([told.stderr, objectOf(told)]).toMatchObject(["", { notes }]);
+    }));
 });
 
 test("the three commands of the seed give the artifact that build gives", async () => {

@@ -48,6 +48,7 @@ export const build = defineVerb({
           out,
           size: sealed.size,
           family,
+          notes: sealed.notes,
           ...(sealed.verification ? verdictJson(sealed.verification) : { root }),
         },
         brief: root,

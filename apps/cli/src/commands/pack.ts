@@ -72,9 +72,13 @@ export const pack = defineVerb({
         source: identity,
         saveEvery: args["save-every"] === undefined ? undefined : 1000 * args["save-every"],
       };
-      const { root, size, prompts } = await (args.merge ? mergeArtifact : sealArtifact)(source, args.out, settings);
+      const { root, size, prompts, notes } = await (args.merge ? mergeArtifact : sealArtifact)(
+        source,
+        args.out,
+        settings,
+      );
       report.finish({
-        json: { out: args.out, size, root: toHex(root), goldenPrompts: prompts },
+        json: { out: args.out, size, root: toHex(root), goldenPrompts: prompts, notes },
         brief: toHex(root),
         lines: [
           `${args.out}: ${formatBytes(size)}, sealed with the logits of ${prompts} golden prompts in ${formatSeconds(performance.now() - started)}`,
