@@ -194,6 +194,15 @@ test.each<readonly [string, () => Promise<void>, string, RegExp]>([
   expect(refusal).toMatchObject({ name: "QuantizeError", code, message: expect.stringMatching(message) });
 });
 
+test("a folder that could be the name of a model on the Hub is said to be got first", async () => {
+  await expect(openCheckpoint("meta-llama/Llama-3.2-1B")).rejects.toMatchObject({
+    code: "checkpoint",
+    message: expect.stringContaining("`hf download meta-llama/Llama-3.2-1B --local-dir Llama-3.2-1B`"),
+  });
+  for (const path of ["../none", "./none", "none", "a/b/none"])
+    await expect(openCheckpoint(path)).rejects.toThrow("is not a folder that can be read");
+});
+
 test("a folder that is not there is refused", async () => {
   await expect(openCheckpoint(join(folder, "nowhere"))).rejects.toMatchObject({
     code: "checkpoint",

@@ -105,6 +105,14 @@ async function layoutOf(folder: string): Promise<{ readonly trunk: string; reado
 }
 
 function notAFolder(folder: string, cause: unknown): never {
+  // The name of a model on the Hub, which other programs would fetch.
+  const missing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+  if (missing && /^[\w-][\w.-]*\/[\w.-]+$/.test(folder))
+    return refuse(
+      `there is no folder ${folder}, and nothing is downloaded here; if it is on the Hugging Face Hub, get it first with \`hf download ${folder} --local-dir ${basename(folder)}\``,
+      folder,
+      cause,
+    );
   return refuse(`${folder} is not a folder that can be read; give the folder that holds config.json`, folder, cause);
 }
 
