@@ -233,6 +233,25 @@ describe("eval", () => {
     expect(same).toEqual({ ...scores, kl: 0, top1Agreement: 1 });
   });
 
+  test("has nothing to score in single tokens, but writes their logits and compares them", async () => {
+    const [ids, logits] = [join(folder, "single.json"), join(folder, "single.f32")];
+    await writeFile(ids, "[[5],[6]]");
+    const words = ["eval", file, "--ids", ids];
+    expect(await s7l(words)).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringContaining("nothing to score"),
+    });
+    const none = "tokens      0, as none stands after another\n";
+    expect(await s7l([...words, "--logits", logits])).toEqual({ code: 0, stdout: none, stderr: "" });
+    expect(await s7l([...words, "--against", logits])).toEqual({
+      code: 0,
+      stdout: `${none}mean KL     0.000000\nagreement   100.00 %\n`,
+      stderr: "",
+    });
+    for (const name of [ids, logits]) await rm(name);
+  });
+
   test("scores a text", async () => {
     const text = join(folder, "text.txt");
     await writeFile(text, "def main(argv):\n    return 0\n");

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { objectOf, s7l } from "./binary.ts";
 import { MINI } from "./folder.ts";
+import { CONFIG, tinyTensors, writeCheckpoint } from "./tiny-checkpoint.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
@@ -163,6 +164,13 @@ test("doctor says what the machine has and what auto takes", async () => {
   expect(code).toBe(0);
   expect(stdout).toMatch(/SHA-256 +node:crypto, \S+ [GM]B\/s/);
   expect(typeof simd).toBe("boolean");
+});
+
+test("bench has nothing to time where the context is a prompt of one position", async () => {
+  await writeCheckpoint(at("short"), tinyTensors(), { ...CONFIG, max_position_embeddings: 1 });
+  await ok("build", at("short"), "--out", at("short.s7l"));
+  const told = await s7l(["bench", at("short.s7l")]);
+  expect(told).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("context is one position") });
 });
 
 test("bench gives medians, and what a token reads", async () => {

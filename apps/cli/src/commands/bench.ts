@@ -1,5 +1,6 @@
 import { type Model, openSession, type SessionBody, STX } from "@s7l/runtime";
 import { ENGINE_FLAGS, withModel } from "../engine-flags.ts";
+import { CliError } from "../errors.ts";
 import { bytesPerToken, readSpeed } from "../memory-traffic.ts";
 import { formatBytes, formatCount } from "../quantity.ts";
 import { defineVerb } from "../verb.ts";
@@ -25,9 +26,11 @@ export const bench = defineVerb({
   async run({ args, report, progress, signal }) {
     const runs = args.runs ?? RUNS;
     const result = await withModel(args.file, args, signal, async (model) => {
+      if (model.context < 2)
+        throw new CliError("refused", "the model's context is one position: after a prompt there is none to generate");
       // A small context holds less; a token is always left to generate.
-      const prompt = Math.min(args.prompt ?? PROMPT, Math.max(1, model.context - 1));
-      const generate = Math.min(args.generate ?? GENERATE, Math.max(1, model.context - prompt));
+      const prompt = Math.min(args.prompt ?? PROMPT, model.context - 1);
+      const generate = Math.min(args.generate ?? GENERATE, model.context - prompt);
       const rates: Rates[] = [];
       for (let i = 0; i <= runs; i++) {
         const rate = await measure(model, prompt, generate, signal);
@@ -78,9 +81,7 @@ async function measure(model: Model, prompt: number, generate: number, signal: A
   const session = openSession(model);
   const body = session.begin(STX);
   const first = await seconds(() => runInto(body, idsOf(model, 0, prompt), CHUNK, signal));
-  const then = await seconds(() =>
-    runInto(body, idsOf(model, prompt, Math.min(generate, model.context - prompt)), 1, signal),
-  );
+  const then = await seconds(() => runInto(body, idsOf(model, prompt, generate), 1, signal));
   session.close();
   return { prefill: prompt / first, decode: generate / then };
 }

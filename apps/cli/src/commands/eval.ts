@@ -38,7 +38,10 @@ export const evaluation = defineVerb({
       const against = args.against === undefined ? undefined : await openFileSource(args.against);
       const logits = args.logits === undefined ? undefined : await createFileSink(args.logits, { mode: 0o644 });
       try {
-        const scores = await evaluate(model, sequences(model), {
+        const wanted = sequences(model);
+        if (!(logits || against || wanted.some(({ length }) => length > 1)))
+          refuseUsage("there is nothing to score: a token is predicted by those before it, and no sequence has two");
+        const scores = await evaluate(model, wanted, {
           ...(logits ? { logits } : {}),
           ...(against ? { against } : {}),
           signal,
@@ -52,7 +55,11 @@ export const evaluation = defineVerb({
         await against?.close();
       }
     });
-    report.finish({ json: result, brief: String(result.perplexity), lines: linesOf(result) });
+    report.finish({
+      json: result,
+      ...(result.tokens > 0 ? { brief: String(result.perplexity) } : {}),
+      lines: linesOf(result),
+    });
     return 0;
   },
 });
@@ -67,10 +74,10 @@ async function inputOf({ text, ids }: { readonly text: string | undefined; reado
 function linesOf({ tokens, nll, perplexity, top1, kl, top1Agreement }: Evaluation): readonly string[] {
   const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
   return [
-    `tokens      ${formatCount(tokens)}`,
-    `mean nll    ${nll.toFixed(5)}`,
-    `perplexity  ${perplexity.toFixed(4)}`,
-    `top-1       ${percent(top1)}`,
+    `tokens      ${formatCount(tokens)}${tokens === 0 ? ", as none stands after another" : ""}`,
+    ...(tokens === 0
+      ? []
+      : [`mean nll    ${nll.toFixed(5)}`, `perplexity  ${perplexity.toFixed(4)}`, `top-1       ${percent(top1)}`]),
     ...(kl === undefined ? [] : [`mean KL     ${kl.toFixed(6)}`]),
     ...(top1Agreement === undefined ? [] : [`agreement   ${percent(top1Agreement)}`]),
   ];
