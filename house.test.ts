@@ -51,6 +51,17 @@ test("arrows are written down for nothing that is not there", () => {
   expect(Object.keys(arrows).filter((workspace) => !workspaces.includes(workspace))).toEqual([]);
 });
 
+/** A lock file that was written where the registry lacked some of these leaves them out, and says nothing. */
+test.each(["@biomejs/cli-", "@esbuild/", "@turbo/", "@typescript/typescript-"])(
+  "the lock file has the binaries of %s for every desktop",
+  (prefix) => {
+    const lock = readFileSync(join(root, "pnpm-lock.yaml"), "utf8");
+    const names = lock.split("\n").filter((line) => line.startsWith(`  '${prefix}`));
+    for (const system of [/darwin-arm64/, /linux-(x64|64)/, /linux-arm64/, /win(32|dows)-(x64|64)/])
+      expect(names).toContainEqual(expect.stringMatching(system));
+  },
+);
+
 describe.each(workspaces)("%s", (workspace) => {
   const manifest: Manifest = JSON.parse(readFileSync(join(root, workspace, "package.json"), "utf8"));
   const imports = sourceFiles(workspace).flatMap(importsOf);
