@@ -1,4 +1,4 @@
-/** The commands and examples of the README do what they say, one after another, in a folder that holds `models/` and `checkpoints/`. */
+/** The commands and examples of the README do what they say, one after another, in a folder like this repository's. */
 import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,26 +8,21 @@ import { MINI } from "./folder.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
-const readme = await readFile(join(import.meta.dirname, "../../../README.md"), "utf8");
+const REPOSITORY = join(import.meta.dirname, "../../..");
+const readme = await readFile(join(REPOSITORY, "README.md"), "utf8");
 const commands = [...readme.matchAll(/```sh\n(.*?)```/gs)].map(([, code]) => code ?? "");
 const examples = [...readme.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code ?? "");
 
+/** Where they are run: as in the repository, with its model and its packages. */
 let folder: string;
-/** Where the commands are run: as in the repository, with its model. */
-let shell: string;
 const roots: (string | undefined)[] = [];
 beforeAll(async () => {
-  shell = await mkdtemp(join(tmpdir(), "s7l-readme-"));
-  await mkdir(join(shell, "models"));
-  await symlink(MINI, join(shell, "models/s7-mini"));
   folder = await mkdtemp(join(tmpdir(), "s7l-readme-"));
-  await symlink(join(MINI, "checkpoints"), join(folder, "checkpoints"));
-  await symlink(join(import.meta.dirname, "../node_modules"), join(folder, "node_modules"));
+  await mkdir(join(folder, "models"));
+  await symlink(MINI, join(folder, "models/s7-mini"));
+  await symlink(join(REPOSITORY, "node_modules"), join(folder, "node_modules"));
 });
-afterAll(async () => {
-  await rm(folder, { recursive: true });
-  await rm(shell, { recursive: true });
-});
+afterAll(() => rm(folder, { recursive: true }));
 
 test.each([0, 1])("its commands, block %i, do what is written beside them", async (index) => {
   const block = commands[index] ?? "exit 1";
@@ -35,7 +30,7 @@ test.each([0, 1])("its commands, block %i, do what is written beside them", asyn
     "bash",
     ["-e", "-c", block.replaceAll("npx s7l", 's7l() { node "$S7L" "$@"; }; s7l')],
     {
-      cwd: shell,
+      cwd: folder,
       encoding: "utf8",
       env: { ...process.env, S7L: join(import.meta.dirname, "../bin/s7l.js") },
     },
