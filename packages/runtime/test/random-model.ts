@@ -63,6 +63,9 @@ export interface Wish {
   readonly activation?: string;
   readonly routed?: boolean;
   readonly temper?: Temper;
+  /** Of the stream and every FFN. */
+  readonly width?: number;
+  readonly context?: number;
 }
 
 /** A random model. */
@@ -116,7 +119,7 @@ class FoldMaker {
       fold: FOLD_NAME,
       version: 1,
       vocab: dice.between(5, 60),
-      context: 400,
+      context: this.#wish.context ?? 400,
       width,
       embedding: "embedding",
       stages,
@@ -127,7 +130,7 @@ class FoldMaker {
   }
 
   width(): number {
-    return this.#dice.pick([8, 12, 16, 20, 31, 32, 48, 65]);
+    return this.#wish.width ?? this.#dice.pick([8, 12, 16, 20, 31, 32, 48, 65]);
   }
 
   name(prefix: string): string {

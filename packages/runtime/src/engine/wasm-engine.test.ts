@@ -258,6 +258,11 @@ describe("a sequence", () => {
     test("over several pages of cache, cut anywhere", async () => {
       await compare(engine, model, 9, 330, [1, 64, 129, 330]);
     });
+
+    test("over more pages than attention brings near at once", async () => {
+      const long = randomModel(5, { project: "qkv", position: "rope", ffn: "gated", context: 1100 });
+      await compare(engine, long, 9, 1100, [1099]);
+    });
   });
 
   test("gives the logits of the last position alone where only those are wanted", async () => {
