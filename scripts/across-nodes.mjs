@@ -81,6 +81,9 @@ try {
         `Node ${version}  ${engine.padEnd(12)}root ${built.root.slice(0, 16)}…  logits ${logitsDigest.slice(0, 16)}…`,
       );
     }
+    // Where V8 compiles all of a module at once, a process that only waits for that must not end: Node 24 lets it.
+    const patient = node(version, "--no-wasm-lazy-compilation", cli, "run", file, "--prompt", PROMPT, "--json");
+    if (!JSON.parse(patient).text) throw new Error(`Node ${version} wrote nothing`);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
