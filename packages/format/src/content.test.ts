@@ -97,6 +97,7 @@ describe("scanContent", () => {
     const span = legal(MATRIX);
     expect(() => scan(MATRIX, span.subarray(0, -1))).toThrow("ends after 63 of 64 bytes");
     expect(() => scan(MATRIX, Uint8Array.of(...span, 0))).toThrow("longer than its 64 bytes");
+    expect(() => scan(MATRIX, Uint8Array.of(...span, 0), 60)).toThrow("longer than its 64 bytes");
     expect(() => scan(MATRIX, new Uint8Array())).toThrow("ends after 0");
   });
 
