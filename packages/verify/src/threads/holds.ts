@@ -7,13 +7,13 @@ import {
   startLeafHash,
   type TensorRecord,
 } from "@s7l/format";
-import { PIECE, readLeaves, type TensorPlace } from "../tensor-reader.ts";
+import { readLeaves, type TensorPlace } from "../tensor-reader.ts";
 
 /** Bytes at an offset of the artifact, there when it returns. */
 export type Fill = (offset: number, target: Uint8Array) => void;
 
 /**
- * Reads a tensor's span piece by piece into `piece` (PIECE bytes) and holds it to its leaves and the rules of its content; throws or says
+ * Reads a tensor's span into `piece`, so many bytes at a time, and holds it to its leaves and the rules of its content; throws or says
  * no where it does not hold. A plain loop: a thread lives for a few hundred milliseconds, and in `readTensor`, which waits at every
  * chunk, a tenth of them goes to compiling it.
  */
@@ -39,8 +39,8 @@ export async function holds(
 /** The leaf hash of a chunk, scanned on the way: before its hash is known, which is early enough where the answer is yes or no. */
 function hashChunk(fill: Fill, from: number, length: number, piece: Uint8Array, scan: ContentScan): Uint8Array {
   const hash = startLeafHash();
-  for (let at = 0; at < length; at += PIECE) {
-    const part = piece.subarray(0, Math.min(PIECE, length - at));
+  for (let at = 0; at < length; at += piece.length) {
+    const part = piece.subarray(0, length - at);
     fill(from + at, part);
     hash.update(part);
     scan.update(part);
