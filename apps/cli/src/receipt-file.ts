@@ -6,7 +6,7 @@ import type { Signed } from "@s7l/verify";
 import { checkSignedFile, readPublicKey, SignatureError } from "@s7l/verify/signature";
 import { type PrivateKey, readPrivateKey, signFile } from "@s7l/verify/signing";
 import { readPassword } from "./password.ts";
-import { SIGNATURE_ENDING } from "./signature-file.ts";
+import { signaturePlace } from "./signature-file.ts";
 import { needSmallFile, readSmallFile } from "./small-file.ts";
 
 /** The key that signs a receipt; asked for before anything is computed. Throws CliError `io` or SignatureError. */
@@ -17,14 +17,13 @@ export async function receiptKey(file: string, passwordFile: string | undefined)
 /** The files that {@link writeReceipt} writes, in their order. */
 export function receiptPlaces(place: string | undefined, key: PrivateKey | undefined): readonly string[] {
   if (place === undefined) return [];
-  return key ? [`${place}${SIGNATURE_ENDING[key.kind]}`, place] : [place];
+  return key ? [signaturePlace(place, key), place] : [place];
 }
 
 /** Writes a receipt, and its signature first, so that no receipt lies there that should have one and has none. */
 export async function writeReceipt(place: string, receipt: Receipt, key: PrivateKey | undefined): Promise<void> {
   const bytes = encodeReceipt(receipt);
-  if (key)
-    await writeFileWhole(`${place}${SIGNATURE_ENDING[key.kind]}`, signFile({ name: basename(place), bytes }, { key }));
+  if (key) await writeFileWhole(signaturePlace(place, key), signFile({ name: basename(place), bytes }, { key }));
   await writeFileWhole(place, bytes);
 }
 
@@ -43,7 +42,7 @@ export async function receiptSigner(
   { key: keyFile, signature: given }: { readonly key: string; readonly signature: string | undefined },
 ): Promise<Signed> {
   const key = readPublicKey(new TextDecoder().decode(await needSmallFile(keyFile)));
-  const beside = `${place}${SIGNATURE_ENDING[key.kind]}`;
+  const beside = signaturePlace(place, key);
   const signature = given === undefined ? await readSmallFile(beside) : await needSmallFile(given);
   if (!signature)
     throw new SignatureError("signature-missing", `a signature of the receipt is required, and ${beside} is not there`);

@@ -49,7 +49,7 @@ export interface SealSettings extends Pick<Context<unknown>, "progress" | "signa
  * from which the next one goes on.
  */
 export async function sealArtifact(weights: WeightSource, out: string, settings: SealSettings): Promise<SealedFile> {
-  await assertReplaceable(out);
+  await assertNoStranger(out);
   const { progress, step, signal, source, concurrency, saveEvery } = settings;
   const { finish, ending } = ends(weights, settings);
   try {
@@ -74,7 +74,7 @@ export async function sealArtifact(weights: WeightSource, out: string, settings:
 
 /** Merges the parts in `out`.parts into `out`. */
 export async function mergeArtifact(weights: WeightSource, out: string, settings: SealSettings): Promise<SealedFile> {
-  await assertReplaceable(out);
+  await assertNoStranger(out);
   const { progress, step, signal, source } = settings;
   const { finish, ending } = ends(weights, settings);
   try {
@@ -170,7 +170,7 @@ export function interruptible(weights: WeightSource, signal: AbortSignal): Weigh
 }
 
 /** What may stand under the name of an artifact to be: nothing, or an artifact. Anything else is somebody's, and is not lost to a slip. */
-async function assertReplaceable(out: string): Promise<void> {
+async function assertNoStranger(out: string): Promise<void> {
   const found = await stat(out).catch(() => undefined);
   if (found?.isFile() && !(await isArtifact(out)))
     throw new CliError("io", `${out} is there already and is no artifact; remove it, or give another name`, out);

@@ -7,7 +7,12 @@ import { fetchSmallFile, needSmallFile, readSmallFile } from "./small-file.ts";
 import { addressOf, isAddress } from "./source.ts";
 
 /** Ends of the names of signature files, by the kind of the key that makes them. */
-export const SIGNATURE_ENDING = { p256: ".sig", ed25519: ".minisig" } as const;
+const SIGNATURE_ENDING = { p256: ".sig", ed25519: ".minisig" } as const;
+/** Where the signature of a file lies that such a key makes. */
+export function signaturePlace(file: string, { kind }: Pick<PublicKey, "kind">): string {
+  return `${file}${SIGNATURE_ENDING[kind]}`;
+}
+
 /** End of the name of the file that a minisign signature is of. */
 export const ROOT_ENDING = ".root";
 
@@ -30,10 +35,10 @@ export async function signatureCheck(
   return signature && signedBy({ signature, key, name });
 }
 
-function signatureBeside(place: string, { kind }: PublicKey, signal: AbortSignal): Promise<Uint8Array | undefined> {
-  if (!isAddress(place)) return readSmallFile(`${place}${SIGNATURE_ENDING[kind]}`);
+function signatureBeside(place: string, key: PublicKey, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  if (!isAddress(place)) return readSmallFile(signaturePlace(place, key));
   const url = addressOf(place);
-  url.pathname += SIGNATURE_ENDING[kind];
+  url.pathname = signaturePlace(url.pathname, key);
   return fetchSmallFile(url.href, signal);
 }
 

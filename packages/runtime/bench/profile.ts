@@ -26,7 +26,7 @@ const shapes = Object.entries({ dense: DENSE, mixture: MIXTURE });
 const wanted = shapes.filter(([name]) => words.includes(name));
 const best = words.includes("relaxed") || (!words.includes("simd") && (await bestEngine()) === "relaxed");
 
-widenVectors(); // as the command does
+if (!words.includes("simd")) widenVectors(); // as the command does
 timeKernels();
 for (const [name, shape] of wanted.length > 0 ? wanted : shapes) {
   const fold = foldOf(shape);

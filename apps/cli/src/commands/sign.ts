@@ -8,7 +8,7 @@ import { CliError } from "../errors.ts";
 import { assertOutputs } from "../outputs.ts";
 import { PASSWORD_FLAG, readPassword } from "../password.ts";
 import { brokenRule } from "../sealing.ts";
-import { ROOT_ENDING, SIGNATURE_ENDING } from "../signature-file.ts";
+import { ROOT_ENDING, signaturePlace } from "../signature-file.ts";
 import { needSmallFile } from "../small-file.ts";
 import { withSource } from "../source.ts";
 import { defineVerb } from "../verb.ts";
@@ -26,7 +26,7 @@ export const sign = defineVerb({
   async run({ args: { file, key: keyFile, comment, out, "password-file": passwordFile }, report, progress, signal }) {
     const text = new TextDecoder().decode(await needSmallFile(keyFile));
     const key = await readPrivateKey(text, await readPassword(passwordFile));
-    const place = out ?? `${file}${SIGNATURE_ENDING[key.kind]}`;
+    const place = out ?? signaturePlace(file, key);
     // What a stock minisign needs beside the signature: the message.
     const statement = key.kind === "ed25519" ? `${file}${ROOT_ENDING}` : undefined;
     await assertOutputs([place, statement], [file, keyFile, passwordFile]);
