@@ -6,6 +6,7 @@ import {
   scanContent,
   startLeafHash,
   type TensorRecord,
+  takeTurn,
 } from "@s7l/format";
 import { readLeaves, type TensorPlace } from "../tensor-reader.ts";
 
@@ -14,8 +15,8 @@ export type Fill = (offset: number, target: Uint8Array) => void;
 
 /**
  * Reads a tensor's span into `piece`, so many bytes at a time, and holds it to its leaves and the rules of its content; throws or says
- * no where it does not hold. A plain loop: a thread lives for a few hundred milliseconds, and in `readTensor`, which waits at every
- * chunk, a tenth of them goes to compiling it.
+ * no where it does not hold. A plain loop that lets others have the thread: a thread lives for a few hundred milliseconds, and in
+ * `readTensor`, which reads ahead, a tenth of them goes to compiling it.
  */
 export async function holds(
   place: TensorPlace,
@@ -23,11 +24,13 @@ export async function holds(
   piece: Uint8Array,
   tensor: PlacedTensor,
   record: TensorRecord,
+  signal?: AbortSignal,
 ): Promise<boolean> {
   const leaves = await readLeaves(place, tensor, record);
   const scan = scanContent(tensor);
   const from = place.dataOffset + tensor.offset;
   for (const [index, leaf] of leaves.entries()) {
+    await takeTurn(signal);
     const start = index * place.chunkSize;
     const length = Math.min(place.chunkSize, tensor.length - start);
     if (!equalBytes(hashChunk(fill, from + start, length, piece, scan), leaf)) return false;

@@ -1,34 +1,40 @@
-/**
- * A thread as something to ask. It answers questions in their order with yes or no, and no is also what it says when it cannot
- * start, fails or is ended.
- */
-import { startThread } from "@s7l/format";
+/** A thread as something to ask. It answers questions in their order, with 0 also where it cannot start, fails or is ended. */
+import { type SharedBytes, startThread } from "@s7l/format";
+import type { Checker, SharedPlace } from "./checker.ts";
 import type { Question } from "./worker.ts";
 import { script } from "./worker-script.generated.ts";
 
 export interface CheckingThread {
-  ask(question: Question): Promise<boolean>;
+  /** Tells it where the tensors lie, before it is asked for any. */
+  tell(shared: SharedBytes, place: SharedPlace): void;
+  readonly check: Checker;
   /** Ends it, whatever it is doing. */
   end(): void;
 }
 
 /** Starts a thread, or gives undefined where the host has none or refuses one. */
 export function startChecking(): CheckingThread | undefined {
-  const waiting: ((holds: boolean) => void)[] = [];
+  const waiting: ((count: number) => void)[] = [];
   let ended = false;
   const onEnd = (): void => {
     ended = true;
-    for (const settle of waiting.splice(0)) settle(false);
+    for (const settle of waiting.splice(0)) settle(0);
   };
   try {
-    const thread = startThread<unknown>(script, (said) => waiting.shift()?.(said === true), onEnd);
+    const thread = startThread<unknown>(
+      script,
+      (said) => waiting.shift()?.(typeof said === "number" ? said : 0),
+      onEnd,
+    );
+    const ask = (question: Question): Promise<number> =>
+      new Promise((resolve) => {
+        if (ended) return resolve(0);
+        waiting.push(resolve);
+        thread.send(question);
+      });
     return {
-      ask: (question) =>
-        new Promise((resolve) => {
-          if (ended) return resolve(false);
-          waiting.push(resolve);
-          thread.send(question);
-        }),
+      tell: (shared, place) => void ask({ shared, place }),
+      check: (tensors) => ask({ tensors }),
       end: () => {
         thread.end();
         onEnd();

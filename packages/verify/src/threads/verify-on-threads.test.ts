@@ -4,11 +4,18 @@ import { join } from "node:path";
 import { ATTACKS, attacked } from "@s7l/fixtures";
 import { type ByteSource, blobSource, memorySource } from "@s7l/format";
 import { openFileSource } from "@s7l/format/file";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { fixtureOf } from "../../test/refusal.ts";
 import { sealWide } from "../../test/seal-wide.ts";
 import { openVerified, type Verification, verify } from "../verify.ts";
+import { startChecking } from "./thread.ts";
 import { verifyOnThreads } from "./verify-on-threads.ts";
+
+/** The same threads, counted. */
+vi.mock("./thread.ts", async (original) => {
+  const { startChecking } = await original<typeof import("./thread.ts")>();
+  return { startChecking: vi.fn(startChecking) };
+});
 
 let folder: string;
 let artifact: Uint8Array;
@@ -61,8 +68,9 @@ describe("verifyOnThreads", () => {
   test.each<[string, () => Promise<{ readonly source: ByteSource; readonly close?: () => Promise<void> }>]>([
     ["file", openFile],
     ["Blob", async () => ({ source: blobSource(new Blob([artifact.slice()])) })],
-  ])("leaves every tensor of a %s to threads", async (_, open) => {
+  ])("leaves every tensor of a %s to threads, this one among them where it need not wait", async (name, open) => {
     const { source, close } = await open();
+    vi.mocked(startChecking).mockClear();
     const refused = async (): Promise<never> => {
       throw new Error("this thread is to read no tensor");
     };
@@ -70,6 +78,7 @@ describe("verifyOnThreads", () => {
       offset + length > dataOffset ? refused() : source.read(offset, length);
     const verdict = await verifyOnThreads({ ...source, read, readInto: refused }, { threads: 2 });
     expect(verdict).toMatchObject({ ok: true, integrity: "whole" });
+    expect(startChecking).toHaveBeenCalledTimes(name === "file" ? 1 : 2);
     await close?.();
   });
 
@@ -113,6 +122,14 @@ describe("verifyOnThreads", () => {
     const source = await openFileSource(path);
     expect(told(await verifyOnThreads(source, { threads: 2 }))).toEqual(told(await verify(source)));
     await source.close();
+  });
+
+  test("takes every tensor of a file by itself where no other thread starts", async () => {
+    const { source, close, chunks } = await openFile();
+    vi.mocked(startChecking).mockReturnValueOnce(undefined);
+    expect(await verifyOnThreads(source, { threads: 2 })).toMatchObject({ ok: true, integrity: "whole" });
+    expect(chunks()).toBe(0);
+    await close();
   });
 
   test("does the work itself where no thread can open the source", async () => {

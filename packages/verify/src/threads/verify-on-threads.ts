@@ -3,16 +3,24 @@
  * verdicts are those of one thread, and a thread that fails costs time and nothing else.
  */
 import type { ByteSource } from "@s7l/format";
+import type { SealedTensor } from "../artifact.ts";
 import { type Helper, type Verification, type VerifyOptions, verifyWith } from "../verify.ts";
-import { type CheckingThread, startChecking } from "./thread.ts";
+import { type Checker, checkerOf } from "./checker.ts";
+import { startChecking } from "./thread.ts";
 
 export interface ThreadOptions extends VerifyOptions {
-  /** Threads that check tensors, while this one stays free; with 1 it does so itself. */
+  /**
+   * Threads that check tensors. Of a file in Node this one is among them, letting others have it every 10 ms, as a thread more costs what it
+   * takes to start; of a Blob it stays free.
+   */
   readonly threads: number;
 }
 
+/** Bytes that a thread is asked for at a time, at least: small tensors do not wait for an answer each. */
+const ASKED = 1 << 23;
+
 /** Questions that a thread has at a time, so that it does not wait for the next one. */
-const ASKED = 2;
+const QUESTIONS = 2;
 
 /** More than this no machine has cores for. */
 const MOST_THREADS = 1024;
@@ -28,33 +36,34 @@ export async function verifyOnThreads(
   const { shared } = source;
   if (!shared || options.cache || !(threads > 1)) return verifyWith(source, options);
   const { signal } = options;
+  const others = Math.min(Math.floor(threads), MOST_THREADS) - (shared.kind === "file" ? 1 : 0);
   // Now, so that they are there when the front is verified.
-  const helpers = Array.from({ length: Math.min(Math.floor(threads), MOST_THREADS) }, startChecking).filter(
-    (thread) => thread !== undefined,
-  );
+  const helpers = Array.from({ length: others }, startChecking).filter((thread) => thread !== undefined);
   const end = (): void => {
     for (const thread of helpers) thread.end();
   };
   signal?.addEventListener("abort", end);
 
   const helper: Helper = async ({ place: { source: _, cache: __, ...place }, tensors, onVerified }) => {
-    // The largest first, so that the last ones to end are short: `pop` takes from the end.
-    const queue = tensors.map((work, index) => ({ ...work, index })).sort((a, b) => a.tensor.length - b.tensor.length);
+    const queue = inBatches(tensors);
     /** Where the first tensor stands that was found wanting; nothing after it matters any more. */
     let first = tensors.length;
-    const drain = async (thread: CheckingThread): Promise<void> => {
+    const drain = async (check: Checker): Promise<void> => {
       for (let next = queue.pop(); next && !signal?.aborted; next = queue.pop()) {
-        const { index, tensor, record } = next;
-        if (index > first) continue;
-        if (await thread.ask({ tensor, record })) onVerified(tensor.name);
-        else first = Math.min(first, index);
+        const batch = next.filter(({ index }) => index < first);
+        const held = await check(batch, signal);
+        for (const { tensor } of batch.slice(0, held)) onVerified(tensor.name);
+        first = Math.min(first, batch[held]?.index ?? first);
       }
     };
-    await Promise.all(
-      helpers.map(async (thread) => {
-        if (await thread.ask({ shared, place })) await Promise.all(Array.from({ length: ASKED }, () => drain(thread)));
-      }),
-    );
+    const work = helpers.flatMap((thread) => {
+      thread.tell(shared, place);
+      return Array.from({ length: QUESTIONS }, () => drain(thread.check));
+    });
+    const own = checkerOf(shared, place);
+    if (own.atOnce) work.push(drain(own.check));
+    await Promise.all(work);
+    signal?.throwIfAborted();
   };
   try {
     return await verifyWith(source, options, helper);
@@ -62,4 +71,25 @@ export async function verifyOnThreads(
     signal?.removeEventListener("abort", end);
     end();
   }
+}
+
+interface Work extends SealedTensor {
+  /** Where it stands in the artifact. */
+  readonly index: number;
+}
+
+/** Tensors in batches of `ASKED` bytes or one tensor, to be taken from the end: the largest come first, so that the last to end are short. */
+function inBatches(tensors: readonly SealedTensor[]): Work[][] {
+  const batches: Work[][] = [];
+  let room = 0;
+  const works = tensors.map((sealed, index) => ({ ...sealed, index }));
+  for (const work of works.sort((a, b) => b.tensor.length - a.tensor.length)) {
+    if (room <= 0) {
+      batches.push([]);
+      room = ASKED;
+    }
+    batches.at(-1)?.push(work);
+    room -= work.tensor.length;
+  }
+  return batches.reverse();
 }

@@ -1,46 +1,23 @@
-/**
- * The thread itself. It reads the bytes that it shares with its parent and checks the tensors it is asked for, against the
- * records that the parent has verified. What goes wrong it leaves to the parent, which checks again. The build makes one script of
- * this file and what it imports (scripts/inline-script.mjs).
- */
-import { openShared, type PlacedTensor, type SharedBytes, type TensorRecord, threadPort } from "@s7l/format";
-import { chunkBuffers } from "../chunk-buffers.ts";
-import { PIECE, readTensor, type TensorPlace } from "../tensor-reader.ts";
-import { holds } from "./holds.ts";
+/** The thread itself. The build makes one script of this file and what it imports (scripts/inline-script.mjs). */
+import { type SharedBytes, threadPort } from "@s7l/format";
+import type { SealedTensor } from "../artifact.ts";
+import { type Checker, checkerOf, type SharedPlace } from "./checker.ts";
 
-/** The first question tells where the bytes are; each other one is of a tensor: does it hold? Each is answered with yes or no. */
+/** The first question tells where the bytes are; each other one is how many of these tensors hold. Each is answered with a number. */
 export type Question =
-  | { readonly shared: SharedBytes; readonly place: Omit<TensorPlace, "source" | "cache"> }
-  | { readonly tensor: PlacedTensor; readonly record: TensorRecord };
+  | { readonly shared: SharedBytes; readonly place: SharedPlace }
+  | { readonly tensors: readonly SealedTensor[] };
 
-/** Whether a tensor holds. */
-type Check = (tensor: PlacedTensor, record: TensorRecord) => Promise<boolean>;
+let check: Checker | undefined;
 
-let check: Check | undefined;
-
-async function answer(question: Question): Promise<boolean> {
+async function answer(question: Question): Promise<number> {
   try {
-    if ("tensor" in question) return (await check?.(question.tensor, question.record)) ?? false;
-    check = checkOf(question.shared, question.place);
-    return true;
+    if ("tensors" in question) return (await check?.(question.tensors)) ?? 0;
+    check = checkerOf(question.shared, question.place).check;
   } catch {
-    return false;
+    // Without a checker no tensor holds.
   }
-}
-
-function checkOf(shared: SharedBytes, placed: Omit<TensorPlace, "source" | "cache">): Check {
-  const source = openShared(shared);
-  const place = { ...placed, source };
-  const { fill } = source;
-  if (fill) {
-    const piece = new Uint8Array(PIECE);
-    return (tensor, record) => holds(place, fill, piece, tensor, record);
-  }
-  const buffers = chunkBuffers(place.chunkSize);
-  return async (tensor, record) => {
-    await readTensor(place, tensor, record, undefined, { buffers, ahead: 1, onChunk: () => undefined });
-    return true;
-  };
+  return 0;
 }
 
 const port = threadPort<Question>();

@@ -1,0 +1,45 @@
+/**
+ * What a thread of a verification does: it is told of tensors and says how many of them hold. It reads the bytes that it shares with the
+ * others for itself. What goes wrong it leaves to who asked, who checks again and says what it was.
+ */
+import { openShared, type SharedBytes } from "@s7l/format";
+import type { SealedTensor } from "../artifact.ts";
+import { chunkBuffers } from "../chunk-buffers.ts";
+import { PIECE, readTensor, type TensorPlace } from "../tensor-reader.ts";
+import { holds } from "./holds.ts";
+
+/** How many tensors hold, from the first of the list on: the first that does not ends the count. */
+export type Checker = (tensors: readonly SealedTensor[], signal?: AbortSignal) => Promise<number>;
+
+/** Where the tensors of a verified front lie. */
+export type SharedPlace = Omit<TensorPlace, "source" | "cache">;
+
+/** A checker of what is shared. `atOnce`: bytes are there when they are asked for, so it never waits. */
+export function checkerOf(
+  shared: SharedBytes,
+  placed: SharedPlace,
+): { readonly check: Checker; readonly atOnce: boolean } {
+  const source = openShared(shared);
+  const place: TensorPlace = { ...placed, source };
+  const { fill } = source;
+  const piece = new Uint8Array(fill ? PIECE : 0);
+  const buffers = chunkBuffers(place.chunkSize);
+  const isSound = async ({ tensor, record }: SealedTensor, signal: AbortSignal | undefined): Promise<boolean> => {
+    try {
+      if (fill) return await holds(place, fill, piece, tensor, record, signal);
+      await readTensor(place, tensor, record, undefined, { signal, buffers, ahead: 1, onChunk: () => undefined });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const check: Checker = async (tensors, signal) => {
+    let held = 0;
+    for (const sealed of tensors) {
+      if (!(await isSound(sealed, signal))) break;
+      held++;
+    }
+    return held;
+  };
+  return { check, atOnce: fill !== undefined };
+}
