@@ -2,7 +2,7 @@
  * The header of a safetensors file: u64 length, JSON, data. As strict as the reference reader
  * (github.com/huggingface/safetensors): names once, shapes that agree with offsets, data without gap, overlap or rest.
  */
-import type { ByteSource } from "@s7l/format";
+import type { ByteSource, SharedSource } from "@s7l/format";
 import { QuantizeError } from "../errors.ts";
 import { isObject, type Json, parseJsonObject } from "../json.ts";
 
@@ -35,6 +35,9 @@ const ELEMENT_BITS: Readonly<Record<string, number>> = {
   U64: 64,
 };
 
+/** Fills memory with a file's bytes before it returns. */
+export type Fill = NonNullable<SharedSource["fill"]>;
+
 /** A tensor in a file. Its data is known to lie within the file and to have the size that its shape and dtype say. */
 export interface StoredTensor {
   readonly name: string;
@@ -45,7 +48,7 @@ export interface StoredTensor {
   /** Bytes from the start of the file. */
   readonly offset: number;
   readonly length: number;
-  readonly source: ByteSource;
+  readonly source: ByteSource & { readonly fill?: Fill | undefined };
   /** The file's name, for errors. */
   readonly file: string;
 }
