@@ -4,11 +4,12 @@
  */
 import { existsSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
+import { isDeepStrictEqual } from "node:util";
 import { type ByteSource, equalBytes, MAGIC, type WeightSource } from "@s7l/format";
 import type { GoldenCallback, Prompts, Seal } from "@s7l/pack";
 import { type FinishOptions, mergeShards, sealFile } from "@s7l/pack/file";
 import { goldenPrompts, replayGolden } from "@s7l/runtime";
-import type { Verification } from "@s7l/verify";
+import type { Replay, Verification, VerifiedArtifact } from "@s7l/verify";
 import { verifyOnThreads } from "@s7l/verify/threads";
 import { CliError } from "./errors.ts";
 import { threadsToVerify } from "./threads.ts";
@@ -96,12 +97,13 @@ function ends(weights: WeightSource, { report, progress, signal, threads, check,
   const notes = [...(weights.meta.notes ?? []), ...[beyondLogits(weights) ?? []].flat()];
   for (const note of notes) report.note(note);
   const verifications: Verification[] = [];
+  const { golden, replay } = goldenOf({ progress, signal, threads });
   const ending: FinishOptions & { readonly prompts: Prompts } = {
     prompts,
-    golden: goldenOf({ progress, signal, threads }),
+    golden,
     accept: async (artifact) => {
       if (check) {
-        const verification = await verifyWhole(artifact, { progress, signal, threads });
+        const verification = await verifyWhole(artifact, { progress, signal, threads }, replay);
         if (!verification.ok)
           throw new CliError("refused", `what was sealed does not verify: ${brokenRule(verification)}`);
         verifications.push(verification);
@@ -120,31 +122,54 @@ function ends(weights: WeightSource, { report, progress, signal, threads, check,
 }
 
 /** Every rule, with the golden prompts replayed. */
-export function verifyWhole(source: ByteSource, { progress, signal, threads }: Watch): Promise<Verification> {
+export function verifyWhole(
+  source: ByteSource,
+  { progress, signal, threads }: Watch,
+  replay: Replay = (artifact, prompts) => replayGolden(artifact, prompts, { signal }),
+): Promise<Verification> {
   return verifyOnThreads(source, {
     threads: threadsToVerify(source.size, threads),
-    replay: (artifact, prompts) => replayGolden(artifact, prompts, { signal }),
+    replay,
     onProgress: ({ chunks, total }) => progress.show("verify", chunks, total, "chunks"),
     signal,
   });
 }
 
-/** The draft is verified before it runs, like any artifact; that its digests are still zero (V6) is what a draft is. */
-function goldenOf({ progress, signal, threads }: Watch): GoldenCallback {
-  return async (draft, prompts) => {
-    let digests: readonly Uint8Array[] | undefined;
-    const verification = await verifyOnThreads(draft, {
-      threads: threadsToVerify(draft.size, threads),
-      replay: async (artifact) => {
-        digests = await replayGolden(artifact, prompts, { signal });
+/**
+ * How a draft gets its digests, and how those of the finished artifact are checked. The draft is verified before it runs, like any
+ * artifact; that its digests are still zero (V6) is what a draft is. What computes as it did needs no second run.
+ */
+function goldenOf({ progress, signal, threads }: Watch): { readonly golden: GoldenCallback; readonly replay: Replay } {
+  let ran: { readonly draft: VerifiedArtifact; readonly digests: readonly Uint8Array[] } | undefined;
+  const golden: GoldenCallback = async (source, prompts) => {
+    const verification = await verifyOnThreads(source, {
+      threads: threadsToVerify(source.size, threads),
+      replay: async (draft) => {
+        const digests = await replayGolden(draft, prompts, { signal });
+        ran = { draft, digests };
         return digests;
       },
       onProgress: ({ chunks, total }) => progress.show("check the draft", chunks, total, "chunks"),
       signal,
     });
-    if (!digests) throw new CliError("refused", `the draft does not verify: ${brokenRule(verification)}`);
-    return digests;
+    if (!ran) throw new CliError("refused", `the draft does not verify: ${brokenRule(verification)}`);
+    return ran.digests;
   };
+  const replay: Replay = async (artifact, prompts) =>
+    ran && computeAlike(ran.draft, artifact) ? ran.digests : replayGolden(artifact, prompts, { signal });
+  return { golden, replay };
+}
+
+/** Whether two artifacts give the same logits for the same ids: one program over the same weights, which D commits to. */
+export function computeAlike(one: VerifiedArtifact, other: VerifiedArtifact): boolean {
+  const computation = ({ header, fold, lexical, abi, golden }: VerifiedArtifact): unknown => [
+    header.dataRoot,
+    fold,
+    lexical,
+    abi,
+    golden.map(({ ids }) => ids),
+  ];
+  return isDeepStrictEqual(computation(one), computation(other));
 }
 
 /** The rule that is broken, with why, code and place. */
