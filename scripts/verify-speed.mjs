@@ -1,19 +1,17 @@
 // How fast an artifact of a gigabyte is verified, and loaded into an engine's memory, beside SHA-256 of the same bytes and the stock
-// model_signing, in one run: `npm run bench:verify` after a build; an artifact of one's own may be named. A load needs new memory, whose
-// price is the system's and moves, so the same is done in memory that is there, too. Figures are medians of interleaved rounds, from
-// a file that is in memory already. CPU seconds count every thread of this process, so they tell what one core would take.
+// model_signing, in one run: `npm run bench:verify` after a build; an artifact of one's own may be named. Figures are medians of
+// interleaved rounds, from a file that is in memory already. A load needs new memory, whose price is the system's and moves: so it is
+// timed in processes of its own, beside that memory alone, and the same is done in memory that is there, too. CPU seconds count every
+// thread of a process, so they tell what one core would take.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { fakeGoldens, randomSpan, randomWeights, tinyFold } from "../packages/fixtures/dist/index.js";
 import { openFileSource } from "../packages/format/dist/file/index.js";
 import { memorySource, spanLayout } from "../packages/format/dist/index.js";
 import { sealFile } from "../packages/pack/dist/file/index.js";
-import { loadModel } from "../packages/runtime/dist/index.js";
 import { openVerified, verify } from "../packages/verify/dist/index.js";
 import { publicKeyPem } from "../packages/verify/dist/signature/index.js";
 import { generateKey, privateKeyPem } from "../packages/verify/dist/signing/index.js";
@@ -21,8 +19,6 @@ import { verifyOnThreads } from "../packages/verify/dist/threads/index.js";
 import { findModelSigning } from "./model-signing.mjs";
 
 const ROUNDS = 5;
-setFlagsFromString("--expose-gc");
-const gc = runInNewContext("gc");
 const folder = mkdtempSync(join(tmpdir(), "s7l-verify-speed-"));
 
 /** A dense model of 16 layers, 4096 wide: 1.07 GB, of random rows. */
@@ -48,16 +44,27 @@ async function sealBig(path) {
   await sealFile(weights, path, fakeGoldens(weights));
 }
 
+const packageOf = (name) => JSON.stringify(new URL(`../packages/${name}/dist/index.js`, import.meta.url).href);
+
+/** What a program prints that runs in a process of its own. */
+function inNewProcess(program) {
+  const { stdout, stderr, status } = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(stderr);
+  return JSON.parse(stdout);
+}
+
 /** What a browser has: WebCrypto or, without it, noble alone; Node's own modules taken away before anything is loaded. */
-function withoutNode(path, bytes, webCrypto) {
-  const program = `
+function withoutNode(path, webCrypto) {
+  const times = inNewProcess(`
     const { readFileSync } = await import("node:fs");
     const file = new Uint8Array(readFileSync(${JSON.stringify(path)}));
     const now = () => performance.now();
     delete globalThis.process;
     ${webCrypto ? "" : "delete globalThis.crypto;"}
-    const { memorySource } = await import(${JSON.stringify(new URL("../packages/format/dist/index.js", import.meta.url).href)});
-    const { verify } = await import(${JSON.stringify(new URL("../packages/verify/dist/index.js", import.meta.url).href)});
+    const { memorySource } = await import(${packageOf("format")});
+    const { verify } = await import(${packageOf("verify")});
     const times = [];
     for (let i = 0; i < 3; i++) {
       const start = now();
@@ -65,20 +72,44 @@ function withoutNode(path, bytes, webCrypto) {
       if (!ok) throw new Error("refused");
       times.push((now() - start) / 1000);
     }
-    console.log(JSON.stringify(times));`;
-  const { stdout, stderr, status } = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
-    encoding: "utf8",
-  });
-  if (status !== 0) throw new Error(stderr);
-  return { wall: median(JSON.parse(stdout)), bytes };
+    console.log(JSON.stringify(times));`);
+  return median(times);
 }
 
+/** What the last statements of a program take in a process that has just begun. */
+const timedInNewProcess = (before, act) =>
+  inNewProcess(`
+    ${before}
+    const cpu = process.cpuUsage();
+    const start = performance.now();
+    ${act}
+    const wall = (performance.now() - start) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
+    console.log(JSON.stringify({ wall, cpu: (user + system) / 1e6 }));
+    process.exit();`);
+
+/** A model's first load of a process: what is run is compiled on the way. */
+const loadInNewProcess = (path) =>
+  timedInNewProcess(
+    `const { openFileSource } = await import(${JSON.stringify(new URL("../packages/format/dist/file/index.js", import.meta.url).href)});
+    const { openVerified } = await import(${packageOf("verify")});
+    const { loadModel } = await import(${packageOf("runtime")});`,
+    `await loadModel(await openVerified(await openFileSource(${JSON.stringify(path)})), { engine: "simd" });`,
+  );
+
+/** What the system alone takes to give so much memory: a byte of each of its pages is written. */
+const touchInNewProcess = (size) =>
+  timedInNewProcess(
+    "",
+    `const memory = new Uint8Array(new WebAssembly.Memory({ initial: ${Math.ceil(size / 65536)} }).buffer);
+    for (let at = 0; at < memory.length; at += 4096) memory[at] = 1;`,
+  );
+
 /** What each case took in each round but the first, in seconds; by turns. */
-async function timed(cases, before) {
+async function timed(cases) {
   const taken = new Map(Object.keys(cases).map((name) => [name, []]));
   for (let round = -1; round < ROUNDS; round++) {
     for (const [name, act] of Object.entries(cases)) {
-      await before?.();
       const cpu = process.cpuUsage();
       const start = performance.now();
       await act();
@@ -119,21 +150,6 @@ async function readTensors(path, memory) {
   await source.close();
 }
 
-async function loadFile(path) {
-  const source = await openFileSource(path);
-  const model = await loadModel(await openVerified(source), { engine: "simd" });
-  await source.close();
-  model.close();
-}
-
-/** Takes back the memory that a former load had, so that this one finds the machine as that did; an engine is let go of after a turn. */
-async function tidy() {
-  for (let i = 0; i < 2; i++) {
-    gc();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 async function verifyFile(path, threads) {
   const source = await openFileSource(path);
   const { ok, integrity } = await (threads === undefined ? verify(source) : verifyOnThreads(source, { threads }));
@@ -156,9 +172,13 @@ try {
   };
   const memory = new Uint8Array(new WebAssembly.Memory({ initial: Math.ceil(size / 65536) }).buffer).fill(1);
   cases["verified load, into memory that is there"] = () => readTensors(path, memory);
-  // Apart: letting go of memory also lets go of code that is compiled.
-  const loads = { "verified load, into new memory": () => loadFile(path) };
-  const taken = new Map([...(await timed(cases)), ...(await timed(loads, tidy))]);
+  const taken = await timed(cases);
+  const inProcesses = { "verified load, into new memory": [], "new memory alone, a byte a page": [] };
+  for (let round = 0; round < ROUNDS; round++) {
+    inProcesses["verified load, into new memory"].push(loadInNewProcess(path));
+    inProcesses["new memory alone, a byte a page"].push(touchInNewProcess(size));
+  }
+  for (const [name, times] of Object.entries(inProcesses)) taken.set(name, times);
   const of = (name, key) => median(taken.get(name).map((one) => one[key]));
   const base = {
     memory: of("SHA-256 by node:crypto, from memory", "wall"),
@@ -176,8 +196,8 @@ try {
   console.log(`${"".padEnd(42)}${"".padStart(11)}  wall s   cpu s    of hash from`);
   console.log(`${"".padEnd(42)}${"".padStart(11)}${"".padStart(16)}  memory    file`);
   for (const name of taken.keys()) line(name, of(name, "wall"), of(name, "cpu"));
-  line("verify by WebCrypto, no Node, from memory", withoutNode(path, size, true).wall);
-  line("verify by noble alone, from memory", withoutNode(path, size, false).wall);
+  line("verify by WebCrypto, no Node, from memory", withoutNode(path, true));
+  line("verify by noble alone, from memory", withoutNode(path, false));
 
   const modelSigning = findModelSigning(join(folder, "venv"));
   if (modelSigning !== undefined) {
