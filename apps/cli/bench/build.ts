@@ -19,12 +19,12 @@ import { type FloatType, freshCheckpoint, writeCheckpoint } from "@s7l/quantize"
 import { openQuantized } from "../src/threads.ts";
 import { hashBarely } from "./bare-hash.ts";
 
-/** 1.1 GB of F32. */
+/** 2.2 GB of F32. */
 const CONFIG = {
   model_type: "llama",
   hidden_size: 2048,
   intermediate_size: 5632,
-  num_hidden_layers: 6,
+  num_hidden_layers: 12,
   num_attention_heads: 16,
   num_key_value_heads: 4,
   vocab_size: 2000,

@@ -15,7 +15,7 @@ export interface Thread {
 }
 
 /**
- * Starts a thread. Each message of its script goes to `hear`; that it failed or ended goes to `fail`. Throws where the host has no
+ * Starts a thread. Each message of its script goes to `hear`; that it failed goes to `fail`, and in Node that it ended. Throws where the host has no
  * threads or refuses one, as a page's policy may (`worker-src` without `blob:`).
  */
 export function startThread<Message>(

@@ -37,7 +37,7 @@ export interface Engine {
   readonly threads: number;
   /** A new sequence with an empty cache. */
   readonly open: () => Sequence;
-  /** Ends its threads, if it has any; no sequence runs afterwards. Where nobody calls it, the garbage collector will. */
+  /** Ends its threads, if it has any: what they compute fails. Where nobody calls it, the garbage collector will. */
   readonly close?: () => void;
 }
 

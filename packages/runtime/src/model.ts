@@ -32,7 +32,10 @@ export interface Model {
   readonly eos: readonly number[];
   /** Absent where the artifact seals neither tokenizer nor vocabulary: such a model speaks ids alone. */
   readonly tokenizer: Tokenizer | undefined;
-  /** Ends its threads, if it has any: no session of it computes any more. Where nobody calls it, the garbage collector will. */
+  /**
+   * Ends its threads, if it has any, and with them what they compute: for when no session of it is wanted any more. Where nobody calls it,
+   * the garbage collector will.
+   */
   readonly close: () => void;
 }
 

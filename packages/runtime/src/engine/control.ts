@@ -97,6 +97,8 @@ export class Control {
   meet(): void {
     const words = this.#words();
     const meeting = Atomics.load(words, this.#base + MEETING);
+    // A crew that stops after this line rings a bell that is not `meeting`; one that had stopped would ring none any more.
+    if (this.#stopped()) throw new Stopped();
     if (Atomics.add(words, this.#base + ARRIVED, 1) === this.#parts - 1) {
       Atomics.store(words, this.#base + ARRIVED, 0);
       this.#ring(MEETING);

@@ -106,6 +106,20 @@ describe("a crew", () => {
     crew.close?.();
   });
 
+  test("that is ended fails the step under way at once", async () => {
+    const crew = await createWasmEngine(model, { threads: 2 });
+    let failed = false;
+    const step = crew.open().forward(tokens.ids, tokens.experts, "last");
+    step.catch(() => {
+      failed = true;
+    });
+    await new Promise(setImmediate);
+    crew.close?.();
+    await new Promise(setImmediate);
+    expect(failed).toBe(true);
+    await expect(step).rejects.toMatchObject({ code: "engine" });
+  });
+
   test("says that it has ended, and computes no more", async () => {
     const crew = await createWasmEngine(model, { threads: 2 });
     crew.close?.();

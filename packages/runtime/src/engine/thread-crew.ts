@@ -52,9 +52,13 @@ export async function startCrew(
   const stop = (): void => {
     failure ??= new RuntimeError("engine", "the model's threads have ended: load it again");
     control.stop();
+    settle?.reject(failure);
+    settle = undefined;
   };
 
   const mustered = settled();
+  // Where a thread is refused at once nobody comes to wait for the others.
+  mustered.catch(() => undefined);
   const late = setTimeout(() => fail(`it did not start in ${MUSTER / 1000} s`), MUSTER);
   try {
     for (let part = 0; part < parts; part++) {
