@@ -23,6 +23,7 @@ describe("computeAlike", () => {
     ["other weights", sealed(tinyWeights("routed", 8), 1)],
     ["another program", sealed(tinyWeights("dense"), 1)],
     ["another lexical table", sealed({ ...weights, lexical: { ...tinyLexical, windowBytes: 63 } }, 1)],
+    ["another vocabulary", sealed({ ...weights, vocabulary: { ...weights.vocabulary, eos: [3] } }, 1)],
     ["other prompts", sealed(weights, 1, [[2, 1]])],
   ])("is not with %s", async (_, other) => {
     expect(computeAlike(await sealed(weights, 1), await other)).toBe(false);

@@ -160,12 +160,13 @@ function goldenOf({ progress, signal, threads }: Watch): { readonly golden: Gold
   return { golden, replay };
 }
 
-/** Whether two artifacts give the same logits for the same ids: one program over the same weights, which D commits to. */
+/** Whether two artifacts give the same logits for the same ids: one program, routed by the same texts, over the same weights, which D commits to. */
 export function computeAlike(one: VerifiedArtifact, other: VerifiedArtifact): boolean {
-  const computation = ({ header, fold, lexical, abi, golden }: VerifiedArtifact): unknown => [
+  const computation = ({ header, fold, lexical, vocabulary, abi, golden }: VerifiedArtifact): unknown => [
     header.dataRoot,
     fold,
     lexical,
+    vocabulary,
     abi,
     golden.map(({ ids }) => ids),
   ];

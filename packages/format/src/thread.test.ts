@@ -121,9 +121,16 @@ describe("a worker of the web", () => {
     expect(worker.ended).toBe(true);
   });
 
+  test("lets go of the text of a script that never spoke", () => {
+    const ended = started();
+    ended.thread.end();
+    expect(ended.revoked).toEqual(["blob:script"]);
+  });
+
   test("says why it failed, also where the page keeps that to itself", () => {
-    const { worker, fail } = started();
+    const { worker, fail, revoked } = started();
     worker.onerror?.({ message: "a policy forbids it" });
+    expect(revoked).toEqual(["blob:script"]);
     worker.onerror?.({ message: "" });
     worker.onmessageerror?.();
     expect(fail.mock.calls).toEqual([

@@ -29,13 +29,21 @@ export function startThread<Message>(
 function webThread<Message>(script: string, hear: (message: Message) => void, fail: (reason: string) => void): Thread {
   const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
   const worker = new Worker(url);
+  const letGo = (): void => URL.revokeObjectURL(url);
   worker.onmessage = ({ data }: MessageEvent<Message>) => {
-    URL.revokeObjectURL(url);
+    letGo();
     hear(data);
   };
-  worker.onerror = ({ message }) => fail(message || "its script was refused");
+  worker.onerror = ({ message }) => {
+    letGo();
+    fail(message || "its script was refused");
+  };
   worker.onmessageerror = () => fail("a message could not be read");
-  return { send: (message) => worker.postMessage(message), hold: () => {}, end: () => worker.terminate() };
+  const end = (): void => {
+    letGo();
+    worker.terminate();
+  };
+  return { send: (message) => worker.postMessage(message), hold: () => {}, end };
 }
 
 /** The script's own end of the line. */

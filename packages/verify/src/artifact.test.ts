@@ -1,9 +1,10 @@
 import { randomSpan } from "@s7l/fixtures";
-import { type ByteSource, memorySource, sha256, spanLayout } from "@s7l/format";
+import { type ByteSource, memorySource, sha256, spanLayout, toHex } from "@s7l/format";
 import { beforeEach, describe, expect, test } from "vitest";
 import { sealTiny } from "../test/seal-tiny.ts";
 import { sealWide } from "../test/seal-wide.ts";
 import { isVerifiedArtifact, VerifiedArtifact } from "./artifact.ts";
+import { memoryCache } from "./cache/memory-cache.ts";
 import { openVerified } from "./verify.ts";
 
 let bytes: Uint8Array;
@@ -37,6 +38,7 @@ describe("VerifiedArtifact", () => {
 
   test("cannot be changed by whoever holds it", () => {
     expect(() => Object.assign(artifact, { size: 1 })).toThrow(TypeError);
+    expect(() => Object.assign(artifact.constructor, { is: () => true })).toThrow(TypeError);
     expect(() => Object.assign(artifact.fold, { vocab: 1 })).toThrow(TypeError);
     expect(() => Object.assign(artifact.policy, { maxContext: 1e6 })).toThrow(TypeError);
     artifact.root.fill(0);
@@ -232,6 +234,34 @@ describe("VerifiedArtifact", () => {
     await expect(wide.readRange(name, 0, target, { signal: AbortSignal.abort() })).rejects.toMatchObject({
       name: "AbortError",
     });
+  });
+
+  test("takes the parts of a tensor from a cache that has its chunks, hashed again", async () => {
+    const memory = memorySource(await sealWide());
+    let reads = 0;
+    const read = (offset: number, length: number): Promise<Uint8Array> => {
+      reads++;
+      return memory.read(offset, length);
+    };
+    const cache = memoryCache(1 << 20);
+    const wide = await openVerified({ size: memory.size, read }, { cache });
+    const name = wide.plan.toSorted((a, b) => spanLayout(b).size - spanLayout(a).size)[0]?.name ?? "";
+    const span = await wide.read(name);
+    const part = async (): Promise<Uint8Array> => {
+      const target = new Uint8Array(100);
+      await wide.readRange(name, 65_500, target);
+      return target;
+    };
+    reads = 0;
+    expect(await part()).toEqual(span.subarray(65_500, 65_600));
+    // The leaves alone.
+    expect(reads).toBe(1);
+    const [leaf = new Uint8Array()] = await wide.leaves(name);
+    await cache.put(toHex(leaf), new Uint8Array(65_536));
+    reads = 0;
+    expect(await part()).toEqual(span.subarray(65_500, 65_600));
+    expect(reads).toBe(2);
+    expect((await cache.get(toHex(leaf)))?.some((byte) => byte !== 0)).toBe(true);
   });
 
   test("refuses unknown names and memory of the wrong size", async () => {

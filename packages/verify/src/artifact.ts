@@ -19,10 +19,9 @@ import {
   type TensorRecord,
   type Vocabulary,
 } from "@s7l/format";
-import type { ChunkBuffers } from "./chunk-buffers.ts";
+import { type ChunkBuffers, chunkBuffers } from "./chunk-buffers.ts";
 import { readEnvelope } from "./envelope.ts";
 import { Ledger } from "./ledger.ts";
-import { readRange } from "./tensor-range.ts";
 import { readLeaves, readTensor, type TensorPlace } from "./tensor-reader.ts";
 
 /** What verification has established, before any tensor is read. */
@@ -91,6 +90,8 @@ export class VerifiedArtifact {
   readonly #front: VerifiedFront;
   readonly #index: ReadonlyMap<string, number>;
   readonly #verified: Uint8Array;
+  /** For chunks of which a part is wanted. */
+  readonly #buffers: ChunkBuffers;
   #chunks = 0;
 
   readonly size: number;
@@ -109,6 +110,7 @@ export class VerifiedArtifact {
     this.#front = front;
     this.#index = new Map(front.tensors.map(({ name }, index) => [name, index]));
     this.#verified = new Uint8Array(Math.ceil(front.leaves / 8));
+    this.#buffers = chunkBuffers(front.place.chunkSize);
     this.size = front.size;
     this.fold = deepFreeze(front.fold);
     this.lexical = deepFreeze(front.lexical);
@@ -168,7 +170,7 @@ export class VerifiedArtifact {
 
   /**
    * A tensor's span (`spanLayout`), every chunk of it checked against its sealed leaf and the rules of its content. Throws
-   * VerifyError, or FormatError `io`.
+   * VerifyError, or the S7lError of a failing source.
    */
   async read(name: string, options: { readonly signal?: AbortSignal } = {}): Promise<Uint8Array> {
     const target = new Uint8Array(at(this.#front.tensors, this.#indexOf(name)).length);
@@ -214,10 +216,27 @@ export class VerifiedArtifact {
       );
     }
     if (!this.#isVerified(tensor)) await this.#readTensor(index, undefined, { signal });
-    await readRange(place, tensor, at(records, index), offset, target, signal);
+    const { chunkSize } = place;
+    const end = offset + target.length;
+    try {
+      await readTensor(place, tensor, at(records, index), undefined, {
+        signal,
+        buffers: this.#buffers,
+        fromCache: true,
+        part: [Math.floor(offset / chunkSize), Math.ceil(end / chunkSize)],
+        onChunk: (leaf, chunk) => {
+          const from = (leaf - tensor.firstLeaf) * chunkSize;
+          const begin = Math.max(from, offset);
+          target.set(chunk.subarray(begin - from, end - from), begin - offset);
+        },
+      });
+    } catch (error) {
+      target.fill(0);
+      throw error;
+    }
   }
 
-  /** The leaf hashes of a tensor's chunks, proved to give its sealed root. Throws VerifyError, or FormatError `io`. */
+  /** The leaf hashes of a tensor's chunks, proved to give its sealed root. Throws VerifyError, or the S7lError of a failing source. */
   async leaves(name: string): Promise<readonly Uint8Array[]> {
     const index = this.#indexOf(name);
     const { place, tensors, records } = this.#front;
@@ -232,7 +251,7 @@ export class VerifiedArtifact {
   /**
    * SHA-256 of the artifact's file, as stock tools sign it. Reads all of it, and holds each byte to the root on its way into
    * the hash: the digest is of the artifact, or this throws. A source that gives other bytes at another time can thus not lend
-   * it the digest, and so the signature, of another file. Throws VerifyError, or FormatError `io`.
+   * it the digest, and so the signature, of another file. Throws VerifyError, or the S7lError of a failing source.
    */
   async digest({ signal, fromCache }: Omit<CheckOptions, "buffers"> = {}): Promise<Uint8Array> {
     const { header, place, tensors, records } = this.#front;
@@ -293,8 +312,9 @@ export class VerifiedArtifact {
         return { place, sealed: tensors.map((tensor, i) => ({ tensor, record: at(records, i) })) };
       },
     };
-    // Nor can its methods be replaced.
+    // Nor can its methods be replaced, and the test of what it is.
     Object.freeze(VerifiedArtifact.prototype);
+    Object.freeze(VerifiedArtifact);
   }
 
   /** Whether a value was made here. A copy, a proxy or an object of the same shape was not. */

@@ -34,8 +34,10 @@ describe("guardSource", () => {
   });
 
   test("passes on an abort and the source's own typed errors", async () => {
-    const aborted = guardSource({ size: 4, read: () => Promise.reject(new DOMException("stop", "AbortError")) });
-    await expect(aborted.read(0, 1)).rejects.toMatchObject({ name: "AbortError" });
+    for (const name of ["AbortError", "TimeoutError"]) {
+      const aborted = guardSource({ size: 4, read: () => Promise.reject(new DOMException("stop", name)) });
+      await expect(aborted.read(0, 1)).rejects.toMatchObject({ name });
+    }
     const typed = new FormatError("io", "gone");
     await expect(guardSource({ size: 4, read: () => Promise.reject(typed) }).read(0, 1)).rejects.toBe(typed);
   });

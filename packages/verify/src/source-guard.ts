@@ -1,6 +1,6 @@
 /**
- * Makes any source trustworthy in form: reads stay within its size, give exactly what was asked, and fail as FormatError
- * `io` whatever the source itself throws. An abort passes through.
+ * Makes any source trustworthy in form: reads stay within its size, give exactly what was asked, and fail as an S7lError: the source's
+ * own (an HttpError), or FormatError `io` for whatever else it throws. An abort passes through, and so does a signal's timeout.
  */
 import { assertRange, type ByteSource, FormatError, readInto, S7lError } from "@s7l/format";
 
@@ -13,7 +13,7 @@ export function guardSource(source: ByteSource): ByteSource {
     try {
       return await act();
     } catch (cause) {
-      const aborted = cause instanceof Error && cause.name === "AbortError";
+      const aborted = cause instanceof Error && /^(Abort|Timeout)Error$/.test(cause.name);
       if (aborted || cause instanceof S7lError) throw cause;
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new FormatError("io", `${length} bytes at ${offset} could not be read: ${reason}`, undefined, { cause });

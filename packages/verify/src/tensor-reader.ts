@@ -51,6 +51,8 @@ export interface ReadOptions {
   readonly ahead?: number;
   /** A check without a target asks the cache too; by default it wants to know about the source's own bytes. */
   readonly fromCache?: boolean | undefined;
+  /** Chunks [from, to) alone, of a tensor whose content keeps the rules: the same leaves are the same bytes. Default: all, and the rules. */
+  readonly part?: readonly [from: number, to: number];
   /** Called for each chunk that was verified, in order: the index of its leaf, and its bytes, which are lent only for the call. */
   readonly onChunk: (leaf: number, chunk: Uint8Array) => void;
 }
@@ -106,11 +108,12 @@ async function readChunks(
   tensor: PlacedTensor,
   record: TensorRecord,
   target: Uint8Array | undefined,
-  { signal, buffers, fromCache, ahead: width = AHEAD, onChunk }: ReadOptions,
+  { signal, buffers, fromCache, ahead: width = AHEAD, part, onChunk }: ReadOptions,
 ): Promise<void> {
   const { source, dataOffset, chunkSize, cache } = place;
-  const leaves = await leavesOf(place, tensor, record);
-  const scan = scanContent(tensor);
+  const first = part?.[0] ?? 0;
+  const leaves = (await leavesOf(place, tensor, record)).slice(first, part?.[1]);
+  const scan = part ? undefined : scanContent(tensor);
   const pool = buffers ?? chunkBuffers(Math.min(chunkSize, tensor.length));
   const spare = target || !source.readInto ? 0 : Math.min(width, leaves.length);
   const spares = Array.from({ length: spare }, pool.take);
@@ -130,7 +133,8 @@ async function readChunks(
     into.set(bytes);
     return into;
   };
-  const chunks = ahead(leaves.entries(), width, async ([index, leaf]) => {
+  const chunks = ahead(leaves.entries(), width, async ([i, leaf]) => {
+    const index = first + i;
     const kept = cache && (target || fromCache) && (await recall(cache, leaf, lengthOf(index)));
     if (kept) {
       target?.set(kept, index * chunkSize);
@@ -145,15 +149,14 @@ async function readChunks(
     for await (const { index, leaf, chunk, isKept, hash } of chunks) {
       await takeTurn(signal);
       const { isSealed, fault } = checkChunk(chunk, leaf, hash, scan);
-      if (!isSealed) {
+      if (!isSealed)
         refuse("chunk", `chunk ${index} of tensor "${tensor.name}" does not match its leaf`, `${tensor.name}#${index}`);
-      }
       if (fault) throw fault.error;
       // Nothing is waited for between a chunk's hash and its last use: a source without readInto lends memory that is its own.
       onChunk(tensor.firstLeaf + index, chunk);
       if (cache && !isKept) await remember(cache, leaf, chunk);
     }
-    const fault = faultOf(() => scan.finish());
+    const fault = faultOf(() => scan?.finish());
     if (fault) throw fault.error;
   } finally {
     // Nothing is under way any more: `ahead` waits for that.
@@ -168,12 +171,17 @@ interface Finding {
 }
 
 /** Holds a chunk to its leaf and, on the same way through its bytes, to the rules of content; `hash` where others hashed it. */
-function checkChunk(chunk: Uint8Array, leaf: Uint8Array, hash: Uint8Array | undefined, scan: ContentScan): Finding {
+function checkChunk(
+  chunk: Uint8Array,
+  leaf: Uint8Array,
+  hash: Uint8Array | undefined,
+  scan: ContentScan | undefined,
+): Finding {
   const running = hash ? undefined : startLeafHash();
   let fault: Finding["fault"];
   for (let at = 0; at < chunk.length; at += PIECE) {
     const piece = chunk.subarray(at, at + PIECE);
-    fault ??= faultOf(() => scan.update(piece));
+    fault ??= faultOf(() => scan?.update(piece));
     running?.update(piece);
   }
   return { isSealed: equalBytes(hash ?? running?.digest() ?? new Uint8Array(0), leaf), fault };

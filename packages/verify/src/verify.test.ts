@@ -118,6 +118,11 @@ describe("verify", () => {
 
   test("reports progress up to the whole", async () => {
     const seen: number[] = [];
+    const bug = new TypeError("the caller's own");
+    const failing = (): never => {
+      throw bug;
+    };
+    await expect(verify(memorySource(artifact), { onProgress: failing })).rejects.toBe(bug);
     const { coverage } = await verify(memorySource(artifact), { onProgress: ({ chunks }) => seen.push(chunks) });
     expect(seen).toEqual(seen.toSorted((a, b) => a - b));
     expect(seen.at(-1)).toBe(coverage.total);
