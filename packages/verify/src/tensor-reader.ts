@@ -122,7 +122,7 @@ async function readChunks(
   const fetch = async (index: number): Promise<Uint8Array> => {
     const from = index * chunkSize;
     const length = lengthOf(index);
-    const into = target?.subarray(from, from + length) ?? spares[index % width]?.subarray(0, length);
+    const into = target?.subarray(from, from + length) ?? spares[(index - first) % width]?.subarray(0, length);
     if (into && source.readInto) {
       await source.readInto(dataOffset + tensor.offset + from, into);
       return into;
