@@ -13,6 +13,21 @@ describe("guardSource", () => {
     await guarded.assertUnchanged?.();
   });
 
+  test("gives plain bytes, of which a slice is a copy, whatever kind the source has", async () => {
+    class Kept extends Uint8Array {
+      override slice(): Uint8Array<ArrayBuffer> {
+        return new Uint8Array(4);
+      }
+    }
+    for (const bytes of [Buffer.from(BYTES), Kept.from(BYTES), new Uint8Array(new SharedArrayBuffer(4)).fill(3)]) {
+      const read = await guardSource({ size: 4, read: async () => bytes }).read(0, 4);
+      expect(read.constructor).toBe(Uint8Array);
+      const copy = read.slice();
+      bytes.fill(9);
+      expect(copy).not.toEqual(Uint8Array.of(9, 9, 9, 9));
+    }
+  });
+
   test.each([
     [0, 5],
     [4, 1],

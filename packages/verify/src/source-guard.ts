@@ -21,10 +21,11 @@ export function guardSource(source: ByteSource): ByteSource {
   };
   const read = (offset: number, length: number): Promise<Uint8Array> =>
     within(offset, length, async () => {
-      const bytes = await source.read(offset, length);
-      if (bytes.length !== length)
-        throw new FormatError("io", `the source gave ${bytes.length} bytes for ${length} at ${offset}`);
-      return bytes;
+      const { buffer, byteOffset, byteLength } = await source.read(offset, length);
+      if (byteLength !== length)
+        throw new FormatError("io", `the source gave ${byteLength} bytes for ${length} at ${offset}`);
+      // A plain view: of Node's Buffer, and of whatever else extends Uint8Array, `slice` may be no copy.
+      return new Uint8Array(buffer, byteOffset, length);
     });
   return {
     size,

@@ -54,7 +54,7 @@ export function encodeState({ root, abiHash, ids }: StateHead, layers: readonly 
 /** The bytes of a state that nobody else can write to while they are read. Throws SessionStateError `state-form`. */
 export function ownBytes(state: Uint8Array): Uint8Array {
   if (!(state instanceof Uint8Array)) refuse("state-form", "these bytes are no session state: give what save() gave");
-  return state.buffer instanceof ArrayBuffer ? state : state.slice();
+  return state.buffer instanceof ArrayBuffer ? state : concatBytes(state);
 }
 
 /**

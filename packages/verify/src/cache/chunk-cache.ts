@@ -2,7 +2,7 @@
  * Chunks kept between sessions under their leaf hash, so that the same bytes are fetched once, whatever artifact, server or
  * tab they belong to. A cache is not trusted: what it gives is hashed again each time, and dropped where it is wrong.
  */
-import { equalBytes, leafHashAsync, toHex } from "@s7l/format";
+import { concatBytes, equalBytes, leafHashAsync, toHex } from "@s7l/format";
 
 /**
  * Where chunks are kept: memory, OPFS, or a folder (`openFolderCache` of `@s7l/format/file`). Keys are 64 lower-case
@@ -19,9 +19,11 @@ export interface ChunkCache {
 export async function recall(cache: ChunkCache, leaf: Uint8Array, length: number): Promise<Uint8Array | undefined> {
   const key = toHex(leaf);
   try {
-    // A copy, here and in `remember`: whatever memory a cache gives or keeps, it can write to none that was verified.
-    const found = (await cache.get(key))?.slice();
-    if (!found) return undefined;
+    // A copy, here and in `remember`: whatever memory a cache gives or keeps, it can write to none that was verified. `slice` of a Buffer is
+    // none.
+    const given = await cache.get(key);
+    if (!given) return undefined;
+    const found = concatBytes(given);
     if (found.length === length && equalBytes(await leafHashAsync(found), leaf)) return found;
     await cache.delete(key);
   } catch {
@@ -33,7 +35,7 @@ export async function recall(cache: ChunkCache, leaf: Uint8Array, length: number
 /** Keeps a chunk that was verified against this leaf. */
 export async function remember(cache: ChunkCache, leaf: Uint8Array, chunk: Uint8Array): Promise<void> {
   try {
-    await cache.put(toHex(leaf), chunk.slice());
+    await cache.put(toHex(leaf), concatBytes(chunk));
   } catch {
     // It will be fetched again.
   }

@@ -48,3 +48,14 @@ test("what is deleted makes room, also where it never was", async () => {
   expect(await cache.get("c")).toBeUndefined();
   expect(await cache.get("b")).toBeDefined();
 });
+
+test("what is kept is nobody's else, of whatever kind the bytes are", async () => {
+  const cache = memoryCache(100);
+  const theirs = Buffer.from(of(10));
+  await cache.put("a", theirs);
+  theirs.fill(9);
+  const given = await cache.get("a");
+  expect(given).toEqual(of(10));
+  given?.fill(9);
+  expect(await cache.get("a")).toEqual(of(10));
+});

@@ -1,3 +1,4 @@
+import { concatBytes } from "@s7l/format";
 import type { ChunkCache } from "./chunk-cache.ts";
 
 /** Chunks in memory, at most `maxBytes` of them; the longest unused go first. */
@@ -15,12 +16,12 @@ export function memoryCache(maxBytes: number): ChunkCache {
       // A map keeps the order of insertion: what is used goes to its end.
       chunks.delete(key);
       chunks.set(key, chunk);
-      return chunk.slice();
+      return concatBytes(chunk);
     },
     put: async (key, bytes) => {
       drop(key);
       if (bytes.length > maxBytes) return;
-      chunks.set(key, bytes.slice());
+      chunks.set(key, concatBytes(bytes));
       size += bytes.length;
       for (const [oldest] of chunks) if (size > maxBytes) drop(oldest);
     },

@@ -57,6 +57,16 @@ describe("a signature of ours", () => {
     expect(await check(minisig, edKey)).toMatchObject({ kind: "minisign", comment: rootLine(sealed) });
   });
 
+  test("is said to be by the key that was given, as nothing signs the name in a minisign file", async () => {
+    const { id: _, ...nameless } = edKey.public.kind === "ed25519" ? edKey.public : { id: undefined };
+    const key = { ...edKey, public: nameless } as PrivateKey;
+    const changed = text(minisig).split("\n");
+    const body = fromBase64(changed[1] ?? "", "signature-form", "");
+    body.fill(0x41, 2, 10);
+    changed[1] = toBase64(body);
+    expect(await check(utf8.encode(changed.join("\n")), key)).toMatchObject({ key: keyHint(key.public) });
+  });
+
   test("is the same bytes each time", async () => {
     expect(await sign({ ...sealed, name: "model.s7l" }, { key: p256Key })).toEqual(bundle);
     expect(await sign({ ...sealed, name: "model.s7l" }, { key: edKey })).toEqual(minisig);

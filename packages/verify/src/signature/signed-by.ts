@@ -50,7 +50,8 @@ function checkMinisignFile(file: Uint8Array, key: PublicKey, message: Uint8Array
   if (key.kind !== "ed25519") return refuse("key-kind", "the signature is by minisign, and needs an Ed25519 key");
   const given = parseMinisign(textOf(file));
   checkMinisign(given, key, message);
-  return { kind: "minisign", key: minisignKeyName(given.id), comment: given.comment };
+  // Without an id of the key's own the file's is anybody's: nothing signs it.
+  return { kind: "minisign", key: key.id ? minisignKeyName(key.id) : keyHint(key), comment: given.comment };
 }
 
 async function checkBundleFile(file: Uint8Array, key: PublicKey, judge: Subject["judge"]): Promise<Signed> {
