@@ -17,6 +17,8 @@ async function main(words: readonly string[]): Promise<ExitCode> {
   // `s7l help run` is `s7l run --help`.
   const [name, ...rest] = first === "help" && second !== undefined ? [second, "--help"] : words;
   const reader = watchReader();
+  // What stderr cannot take, nobody is told of, and no work is lost to that.
+  process.stderr.on("error", () => {});
   const { report, progress } = streams(rest, reader);
   const interrupts = listenForInterrupts();
   try {

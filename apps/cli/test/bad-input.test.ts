@@ -320,9 +320,22 @@ describe("a reader that goes away", () => {
         await chmod(file, 0o600);
         await spoilByte(file);
       }
-      expect((await s7l(["verify", file], { deaf: true })).code).toBe(exit);
+      expect((await s7l(["verify", file], { deaf: "stdout" })).code).toBe(exit);
     }),
   );
+
+  test("from stderr takes away nothing that run was to write", () =>
+    inFolder(async (folder) => {
+      await writeCheckpoint(join(folder, "checkpoint"));
+      await writeFile(join(folder, "ids.json"), "[1,2,3]");
+      expect((await s7l(["build", "checkpoint", "--out", "m.s7l"], { cwd: folder })).code).toBe(0);
+      const words = "run m.s7l --ids ids.json --max-tokens 2 --receipt r.json --save-session s".split(" ");
+      expect(await s7l(words, { cwd: folder, deaf: "stderr" })).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/\S/),
+      });
+      expect(await readdir(folder)).toEqual(expect.arrayContaining(["r.json", "s"]));
+    }));
 });
 
 describe("what was typed", () => {

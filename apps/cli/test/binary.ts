@@ -16,8 +16,8 @@ export interface RunOptions {
   readonly input?: string | Uint8Array;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Nobody reads stdout: it is closed before anything is written. */
-  readonly deaf?: boolean;
+  /** A stream that nobody reads: it is closed before anything is written. */
+  readonly deaf?: "stdout" | "stderr";
   /** Sends SIGINT as soon as this folder holds a file with this ending. */
   readonly interruptWhen?: { readonly folder: string; readonly ending: string };
 }
@@ -25,7 +25,7 @@ export interface RunOptions {
 /** Runs `s7l` to its end. */
 export function s7l(
   words: readonly string[],
-  { input = "", cwd, env, deaf = false, interruptWhen }: RunOptions = {},
+  { input = "", cwd, env, deaf, interruptWhen }: RunOptions = {},
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [BINARY, ...words], { cwd, env: { ...process.env, ...env } });
@@ -37,7 +37,7 @@ export function s7l(
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr += text;
     });
-    if (deaf) child.stdout.destroy();
+    if (deaf) child[deaf].destroy();
     const watch =
       interruptWhen &&
       setInterval(() => {

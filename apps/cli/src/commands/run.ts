@@ -107,9 +107,6 @@ export const run = defineVerb({
       const tokensPerSecond = rateOf(times);
       const root = toHex(model.artifact.root);
       const logitsDigest = toHex(digest);
-      report.note(
-        `${formatCount(ids.length)} tokens, ended by ${stopped}, ${tokensPerSecond.toFixed(0)} tokens/s (${model.engine}${model.threads > 1 ? `, ${model.threads} threads` : ""}), logits ${logitsDigest.slice(0, 16)}…, root ${root.slice(0, 16)}…`,
-      );
       const experts = body.routes.slice(before.length);
       if (args.receipt !== undefined)
         await writeReceipt(args.receipt, createReceipt(model, [...before, ...promptIds], options, steps), key);
@@ -118,6 +115,9 @@ export const run = defineVerb({
         if (body.length < model.context) await body.forward(ids.slice(-1));
         await writeFileWhole(args["save-session"], await body.save());
       }
+      report.note(
+        `${formatCount(ids.length)} tokens, ended by ${stopped}, ${tokensPerSecond.toFixed(0)} tokens/s (${model.engine}${model.threads > 1 ? `, ${model.threads} threads` : ""}), logits ${logitsDigest.slice(0, 16)}…, root ${root.slice(0, 16)}…`,
+      );
       report.finish({
         json: {
           text: steps.map(({ text }) => text).join(""),
