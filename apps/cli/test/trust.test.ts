@@ -59,6 +59,17 @@ describe.each([
     });
   });
 
+  test.each(["key", "pub"])("leaves no half of itself where a .%s is there already, which stays", async (half) => {
+    const lone = `${name}-lone-${half}`;
+    await writeFile(at(`${lone}.${half}`), "somebody's");
+    expect(await s7l(["keygen", "--out", at(lone), ...kind])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`${lone}.${half} is there already`),
+    });
+    expect((await readdir(folder)).filter((it) => it.startsWith(lone))).toEqual([`${lone}.${half}`]);
+    expect(await readFile(at(`${lone}.${half}`), "utf8")).toBe("somebody's");
+  });
+
   test("signs, and verify says by which key", async () => {
     expect(await ok(["sign", file, "--key", at(`${name}.key`)])).toMatchObject({ root, signature: at(signature) });
     const verdict = await ok(["verify", file, "--no-replay", "--key", at(`${name}.pub`), "--require-signature"]);

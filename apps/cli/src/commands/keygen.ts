@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { open, rm } from "node:fs/promises";
 import { keyHint, publicKeyPem } from "@s7l/verify/signature";
 import {
   encryptedKeyPem,
@@ -29,8 +29,10 @@ export const keygen = defineVerb({
     const password = await readPassword(passwordFile);
     const key = generateKey(kind === "minisign" ? "ed25519" : "p256");
     const { secret, open: shown } = await filesOf(key, password);
-    await writeNew(`${out}.key`, secret, 0o600);
-    await writeNew(`${out}.pub`, shown, 0o644);
+    await writeNew([
+      { path: `${out}.pub`, text: shown, mode: 0o644 },
+      { path: `${out}.key`, text: secret, mode: 0o600 },
+    ]);
     report.finish({
       json: { key: `${out}.key`, public: `${out}.pub`, kind: key.kind, hint: keyHint(key.public) },
       brief: `${out}.pub`,
@@ -58,18 +60,30 @@ async function filesOf(
   };
 }
 
-/** Never over a file that is there: a lost key is lost for good. */
-async function writeNew(path: string, text: string, mode: number): Promise<void> {
-  try {
-    const handle = await open(path, "wx", mode);
+interface NewFile {
+  readonly path: string;
+  readonly text: string;
+  readonly mode: number;
+}
+
+/** All of them or none, and never over a file that is there: a lost key is lost for good. */
+async function writeNew(files: readonly NewFile[]): Promise<void> {
+  const made: string[] = [];
+  for (const { path, text, mode } of files) {
     try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
+      const handle = await open(path, "wx", mode);
+      made.push(path);
+      try {
+        await handle.writeFile(text);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    } catch (cause) {
+      for (const ours of made) await rm(ours, { force: true });
+      const exists = cause instanceof Error && "code" in cause && cause.code === "EEXIST";
+      const why = exists ? "is there already: give the keys another name" : "cannot be written";
+      throw new CliError("io", `${path} ${why}`, path, { cause });
     }
-  } catch (cause) {
-    const exists = cause instanceof Error && "code" in cause && cause.code === "EEXIST";
-    throw new CliError("io", exists ? `${path} is there already` : `${path} cannot be written`, path, { cause });
   }
 }
