@@ -77,15 +77,18 @@ describe("s7l plan", () => {
     expect(await s7l(["plan", "mixtral-1b", "--quiet"])).toEqual({ code: 0, stdout: "996,836,352\n", stderr: "" });
   });
 
-  test("reads an Axolotl file and names on stderr what it does not use", async () => {
+  test("reads an Axolotl file and names what it does not use, to people on one line and in the object", async () => {
     const file = join(folder, "init.yml");
     await writeFile(
       file,
-      "random_init_weights: true\nbase_model_config: mixtral-1b\nmoe_kernels: true\nlearning_rate: 3e-4\n",
+      'random_init_weights: true\nbase_model_config: mixtral-1b\nmoe_kernels: true\n"learning\\nrate": 3e-4\n',
     );
-    const outcome = await s7l(["plan", file, "--json"]);
-    expect(outcome.stderr).toBe(`s7l: ${file}: not used here: moe_kernels, learning_rate\n`);
-    expect(objectOf(outcome)).toMatchObject({ total: 996_836_352 });
+    const { stderr } = await s7l(["plan", file]);
+    expect(stderr).toBe(`${file}: not used here: moe_kernels, learning rate\n`);
+    const object = await s7l(["plan", file, "--json"]);
+    expect(object.stderr).toBe("");
+    expect(objectOf(object)).toMatchObject({ total: 996_836_352, unusedKeys: ["moe_kernels", "learning\nrate"] });
+    expect((await s7l(["plan", file, "--quiet"])).stderr).toBe("");
   });
 
   test.each([

@@ -2,7 +2,7 @@ import { type FloatType, freshCheckpoint, readModelConfig, type Sharding, writeC
 import { configFolder } from "../configs.ts";
 import { refuseUsage } from "../errors.ts";
 import { parseQuantity } from "../planning/parse-quantity.ts";
-import { sayUnused } from "../planning/unused-keys.ts";
+import { noteUnused } from "../planning/unused-keys.ts";
 import { formatBytes, formatCount, formatSeconds } from "../quantity.ts";
 import { defineVerb } from "../verb.ts";
 
@@ -51,7 +51,7 @@ export const init = defineVerb({
   },
   async run({ args, report, progress, signal }) {
     const { config, seed: given, unused } = await readModelConfig(args.config, configFolder());
-    sayUnused(unused, args.config);
+    noteUnused(report, unused, args.config);
     const seed = args.seed ?? given ?? 0;
     const sharding = shardingOf(args);
     const type = args.dtype === undefined ? undefined : TYPES[args.dtype];
@@ -68,6 +68,7 @@ export const init = defineVerb({
         size: fresh.size,
         dtype: fresh.type,
         files: fresh.files.map(({ path }) => path),
+        unusedKeys: unused,
       },
       brief: args.out,
       lines: [

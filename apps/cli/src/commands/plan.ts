@@ -13,7 +13,7 @@ import { configFolder } from "../configs.ts";
 import { CliError, refuseUsage } from "../errors.ts";
 import { parseQuantity } from "../planning/parse-quantity.ts";
 import { comparisonLines, layoutLines, planLines, trainingLines } from "../planning/plan-lines.ts";
-import { sayUnused } from "../planning/unused-keys.ts";
+import { noteUnused } from "../planning/unused-keys.ts";
 import { formatCount } from "../quantity.ts";
 import { defineVerb } from "../verb.ts";
 
@@ -55,7 +55,7 @@ export const plan = defineVerb({
   },
   async run({ args, report }) {
     const { config, unused } = await readModelConfig(args.config, configFolder());
-    sayUnused(unused, args.config);
+    noteUnused(report, unused, args.config);
     const planned = planModel(lowerConfig(config));
     const published = args.compare ? publishedOf(config.values) : undefined;
     if (args.compare && !published) throw noFigures(args.config);
@@ -77,6 +77,7 @@ export const plan = defineVerb({
     report.finish({
       json: {
         ...planJson(planned),
+        unusedKeys: unused,
         ...(training ? { training: { ...hardware, ...training } } : {}),
         ...(published && comparisons ? { compare: { seed: published.seed, figures: comparisons } } : {}),
       },
