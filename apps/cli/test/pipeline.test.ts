@@ -280,6 +280,15 @@ describe("inspect", () => {
     expect(shown.components).toHaveLength(6);
   });
 
+  test.each([
+    ["what a file holds", []],
+    ["a bill of materials", ["--bom"]],
+  ])("shows %s with --quiet too, as it is the result", async (_, flags) => {
+    const told = await s7l(["inspect", file, ...flags]);
+    expect(told).toMatchObject({ code: 0, stdout: expect.stringMatching(/\S/) });
+    expect(await s7l(["inspect", file, ...flags, "--quiet"])).toEqual(told);
+  });
+
   test("shows a safetensors file, and refuses what it does not know", async () => {
     const shard = join(MINI, "checkpoints/expert0_final/model.safetensors");
     expect(objectOf(await s7l(["inspect", shard, "--json"]))).toMatchObject({

@@ -28,7 +28,8 @@ export const inspect = defineVerb({
     const work = (source: ByteSource): Promise<Description> =>
       bom ? describeBill(source, signal) : describe(source, file, { ink: report.ink, all: tensors });
     const { json, lines } = await withSource(file, signal, work);
-    report.finish({ json, lines });
+    // What a file holds is the result, and nothing beside it.
+    report.finish({ json, lines, brief: lines.join("\n") });
     return 0;
   },
 });
