@@ -40,6 +40,8 @@ export function parseArguments<P extends Positionals, F extends Flags>(
     if (!flag) return refuseUnknown(rawName, flags);
     if (flag.type === "boolean") {
       if (value !== undefined) refuseUsage(`${rawName} takes no value`);
+      const word = words[token.index];
+      if (word !== rawName) refuseUsage(`${word} is more than one flag: write ${rawName} and the rest apart`);
       found.set(name, []);
       continue;
     }
@@ -73,9 +75,11 @@ function tokensOf(words: readonly string[], flags: Flags) {
   return parseArgs({ args: [...words], options, strict: false, allowPositionals: true, tokens: true }).tokens;
 }
 
+/** Whether nobody means a word for a value: so `-q` before `--` is always the flag, as `main` takes it before it knows the others. */
 function isFlag(word: string, flags: Flags): boolean {
   const [name = ""] = word.replace(/^--/, "").split("=");
-  return word.startsWith("--") && Object.hasOwn(flags, name);
+  const long = word.startsWith("--") && Object.hasOwn(flags, name);
+  return long || word === "--" || Object.values(flags).some(({ short }) => word === `-${short}`);
 }
 
 function refuseUnknown(rawName: string, flags: Flags): never {
