@@ -122,6 +122,15 @@ describe("a signed receipt", () => {
     expect(outcome.stderr).toContain(code);
   });
 
+  test("is refused before anything runs where it could not hold every stop text", async () => {
+    const stops = Array.from({ length: 257 }, (_, i) => `--stop=never ${i}`);
+    const words = ["run", file, "--prompt", "A", "--max-tokens", "2", "--receipt", at("never.json")];
+    const stderr = expect.stringMatching(/^s7l run: a receipt holds 256 stop texts, not 257: .*\n$/);
+    expect(await s7l([...words, ...stops])).toMatchObject({ code: 2, stdout: "", stderr });
+    expect(await s7l([...words, ...stops.slice(1)])).toMatchObject({ code: 0 });
+    await rm(at("never.json"));
+  });
+
   test("is not written where the run fails", async () => {
     const words = ["run", file, "--prompt", "x ".repeat(3000), "--receipt", at("never.json")];
     expect((await s7l(words)).code).toBe(1);

@@ -15,7 +15,14 @@ export { createSampler, type Sampler, type SamplerOptions } from "./generation/s
 export { describeHost, type HostReport } from "./host-report.ts";
 export { type LoadOptions, loadModel, type Model } from "./model.ts";
 export { createLogitsDigest, type LogitsDigest } from "./receipt/logits-digest.ts";
-export { createReceipt, encodeReceipt, MAX_RECEIPT_BYTES, parseReceipt, type Receipt } from "./receipt/receipt.ts";
+export {
+  createReceipt,
+  encodeReceipt,
+  MAX_RECEIPT_BYTES,
+  MAX_STOPS,
+  parseReceipt,
+  type Receipt,
+} from "./receipt/receipt.ts";
 export { type Difference, type Replay, type ReplayOptions, replayReceipt } from "./receipt/replay-receipt.ts";
 export { type GoldenReplayOptions, goldenPrompts, replayGolden, replayPrompts } from "./replay-golden.ts";
 export { type Phase, STX } from "./session/gate.ts";

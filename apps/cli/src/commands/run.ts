@@ -1,7 +1,7 @@
 import { addAbortSignal } from "node:stream";
 import { toHex } from "@s7l/format";
 import { writeFileWhole } from "@s7l/format/file";
-import { createReceipt, type GenerateStep, openSession, requireTokenizer, STX } from "@s7l/runtime";
+import { createReceipt, type GenerateStep, MAX_STOPS, openSession, requireTokenizer, STX } from "@s7l/runtime";
 import { ENGINE_FLAGS, withModel } from "../engine-flags.ts";
 import { CliError, refuseUsage } from "../errors.ts";
 import { assertOutputs } from "../outputs.ts";
@@ -70,6 +70,8 @@ export const run = defineVerb({
   async run({ args, report, progress, signal }) {
     if (args.sign !== undefined && args.receipt === undefined)
       refuseUsage("--sign signs a receipt: add --receipt FILE");
+    if (args.receipt !== undefined && args.stop.length > MAX_STOPS)
+      refuseUsage(`a receipt holds ${MAX_STOPS} stop texts, not ${args.stop.length}: give fewer, or no --receipt`);
     const key = args.sign === undefined ? undefined : await receiptKey(args.sign, args["password-file"]);
     // A session that goes on may be saved where it was: it is read whole before.
     await assertOutputs(

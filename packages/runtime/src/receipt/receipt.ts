@@ -27,8 +27,8 @@ import type { Model } from "../model.ts";
 import { littleEndian } from "./logits-digest.ts";
 import { decodeJson, encodeJson } from "./receipt-json.ts";
 
-/** More stop texts than any receipt has. Positions and outputs are as many as a context, each. */
-const MAX_STOPS = 256;
+/** No receipt has more stop texts. Positions and outputs are as many as a context, each. */
+export const MAX_STOPS = 256;
 /** No receipt file is longer. */
 export const MAX_RECEIPT_BYTES = 1 << 27;
 
