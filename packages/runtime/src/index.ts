@@ -1,3 +1,4 @@
+export { CHUNK_TOKENS } from "./engine/layout/sizes.ts";
 export { MAX_THREADS } from "./engine/wasm-engine.ts";
 export { widenVectors } from "./engine/wide-vectors.ts";
 export type { Engine, EngineName, LayerState, Logits, Sequence } from "./engine.ts";

@@ -1,4 +1,4 @@
-import { type Model, openSession, type SessionBody, STX } from "@s7l/runtime";
+import { CHUNK_TOKENS, type Model, openSession, type SessionBody, STX } from "@s7l/runtime";
 import { ENGINE_FLAGS, withModel } from "../engine-flags.ts";
 import { CliError } from "../errors.ts";
 import { bytesPerToken, readSpeed } from "../memory-traffic.ts";
@@ -10,8 +10,6 @@ const PROMPT = 256;
 const GENERATE = 64;
 /** Runs that count, after one that does not. */
 const RUNS = 3;
-/** Prompts come in pieces of so many, as in `run`. */
-const CHUNK = 128;
 
 export const bench = defineVerb({
   summary: "tokens a second of an artifact on this machine: medians of several runs, after a warm-up",
@@ -80,7 +78,7 @@ interface Rates {
 async function measure(model: Model, prompt: number, generate: number, signal: AbortSignal): Promise<Rates> {
   const session = openSession(model);
   const body = session.begin(STX);
-  const first = await seconds(() => runInto(body, idsOf(model, 0, prompt), CHUNK, signal));
+  const first = await seconds(() => runInto(body, idsOf(model, 0, prompt), CHUNK_TOKENS, signal));
   const then = await seconds(() => runInto(body, idsOf(model, prompt, generate), 1, signal));
   session.close();
   return { prefill: prompt / first, decode: generate / then };

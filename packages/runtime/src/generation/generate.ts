@@ -1,5 +1,6 @@
 /** Generation: a prompt in, one step an id out. What it yields depends on artifact, prompt and options alone. */
 import { takeTurn } from "@s7l/format";
+import { CHUNK_TOKENS } from "../engine/layout/sizes.ts";
 import { RuntimeError } from "../errors.ts";
 import type { Model } from "../model.ts";
 import { createLogitsDigest } from "../receipt/logits-digest.ts";
@@ -32,9 +33,6 @@ export interface GenerateStep {
   /** Present on the last step alone. The end-of-sequence id is a step too; it has no text. */
   readonly stop?: StopReason;
 }
-
-/** Positions a chunk of the prompt: how often an abort is noticed. It changes no bit. */
-const CHUNK = 128;
 
 /**
  * Continues a prompt in an open body. Each step's id is chosen from the logits of the position before; it is run only when
@@ -81,11 +79,12 @@ async function runPrompt(body: SessionBody, ids: readonly number[], { signal, on
       `the prompt makes ${body.length + ids.length} positions; the artifact allows ${context}: shorten it`,
     );
   }
-  for (let at = 0; ; at += CHUNK) {
+  // As many at once as an engine takes: of fewer each costs more, and between calls an abort is heard. No bit changes.
+  for (let at = 0; ; at += CHUNK_TOKENS) {
     await takeTurn(signal);
-    const logits = await body.forward(ids.slice(at, at + CHUNK));
-    onPrompt?.(Math.min(at + CHUNK, ids.length), ids.length);
-    if (at + CHUNK >= ids.length) return logits;
+    const logits = await body.forward(ids.slice(at, at + CHUNK_TOKENS));
+    onPrompt?.(Math.min(at + CHUNK_TOKENS, ids.length), ids.length);
+    if (at + CHUNK_TOKENS >= ids.length) return logits;
   }
 }
 

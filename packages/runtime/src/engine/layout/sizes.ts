@@ -1,6 +1,6 @@
 /** Sizes that kernels count on and memory is given out by. */
 
-/** Tokens of a chunk, at most: a multiple of 4. */
+/** Tokens of a chunk, at most, and of a piece of a prompt: a multiple of 4. */
 export const CHUNK_TOKENS = 256;
 /** Queries that attention takes at once: their sums and a page of keys stay in the first-level cache. */
 export const QUERIES = 8;
