@@ -3,15 +3,16 @@
  * one place where pack, verify and runtime meet.
  */
 import { existsSync } from "node:fs";
-import { open, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
-import { type ByteSource, equalBytes, MAGIC, type WeightSource } from "@s7l/format";
+import type { ByteSource, WeightSource } from "@s7l/format";
 import type { GoldenCallback, Prompts, Seal } from "@s7l/pack";
 import { type FinishOptions, mergeShards, sealFile } from "@s7l/pack/file";
 import { goldenPrompts, replayGolden } from "@s7l/runtime";
 import type { Replay, Verification, VerifiedArtifact } from "@s7l/verify";
 import { verifyOnThreads } from "@s7l/verify/threads";
 import { CliError } from "./errors.ts";
+import { isArtifactFile } from "./source.ts";
 import { threadsToVerify } from "./threads.ts";
 import type { Context } from "./verb.ts";
 import { beyondLogits } from "./vocabulary.ts";
@@ -198,16 +199,6 @@ export function interruptible(weights: WeightSource, signal: AbortSignal): Weigh
 /** What may stand under the name of an artifact to be: nothing, or an artifact. Anything else is somebody's, and is not lost to a slip. */
 async function assertNoStranger(out: string): Promise<void> {
   const found = await stat(out).catch(() => undefined);
-  if (found?.isFile() && !(await isArtifact(out)))
+  if (found?.isFile() && !(await isArtifactFile(out)))
     throw new CliError("io", `${out} is there already and is no artifact; remove it, or give another name`, out);
-}
-
-async function isArtifact(path: string): Promise<boolean> {
-  const handle = await open(path, "r");
-  try {
-    const { buffer } = await handle.read(new Uint8Array(MAGIC.length), 0, MAGIC.length, 0);
-    return equalBytes(buffer, MAGIC);
-  } finally {
-    await handle.close();
-  }
 }

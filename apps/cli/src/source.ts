@@ -1,5 +1,6 @@
 /** Opens what FILE|URL names. */
-import type { ByteSource } from "@s7l/format";
+import { open, stat } from "node:fs/promises";
+import { type ByteSource, equalBytes, MAGIC } from "@s7l/format";
 import { openFileSource } from "@s7l/format/file";
 import { openHttpSource, VerifyError } from "@s7l/verify";
 import { refuseUsage } from "./errors.ts";
@@ -12,6 +13,19 @@ export interface OpenSource extends ByteSource {
 /** Whether a place is on a server. */
 export function isAddress(place: string): boolean {
   return /^https?:\/\//i.test(place);
+}
+
+/** Whether a file begins as artifacts do, whatever its name. A pipe is left alone: what is read from one is gone. */
+export async function isArtifactFile(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isFile()) return false;
+  const handle = await open(path, "r");
+  try {
+    const { buffer } = await handle.read(new Uint8Array(MAGIC.length), 0, MAGIC.length, 0);
+    return equalBytes(buffer, MAGIC);
+  } finally {
+    await handle.close();
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Receipts, replays and saved sessions, as people use them; and what the command says of a machine. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -58,6 +58,17 @@ describe("replay", () => {
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toContain("the same on this machine");
     expect(stdout).toMatch(/signed +by key [0-9a-f]{64}/);
+  });
+
+  test("knows the artifact from the receipt by what it holds, whatever their names", async () => {
+    await copyFile(file, at("artifact"));
+    await copyFile(at("r.json"), at("receipt.s7l"));
+    for (const files of [
+      [at("artifact"), at("r.json")],
+      [at("receipt.s7l"), file],
+      [file, at("receipt.s7l")],
+    ])
+      expect(await ok("replay", ...files)).toMatchObject({ ok: true });
   });
 
   test("names the first position of a changed token, in one sentence", async () => {

@@ -4,7 +4,7 @@ import { ENGINE_FLAGS, withModel } from "../engine-flags.ts";
 import { refuseUsage } from "../errors.ts";
 import { formatCount, formatSeconds } from "../quantity.ts";
 import { readReceiptFile, receiptSigner } from "../receipt-file.ts";
-import { isAddress } from "../source.ts";
+import { isAddress, isArtifactFile } from "../source.ts";
 import { defineVerb } from "../verb.ts";
 
 export const replay = defineVerb({
@@ -30,8 +30,8 @@ export const replay = defineVerb({
     const started = performance.now();
     if (args.signature !== undefined && args.key === undefined)
       refuseUsage("--signature is checked with a key: add --key PUB");
-    const [place, file] =
-      isReceipt(args.receipt) || !isReceipt(args.file) ? [args.receipt, args.file] : [args.file, args.receipt];
+    const turned = isAddress(args.receipt) || (await isArtifactFile(args.receipt));
+    const [place, file] = turned ? [args.file, args.receipt] : [args.receipt, args.file];
     const bytes = await readReceiptFile(place);
     if (args["require-signature"] && args.key === undefined)
       throw new SignatureError("signature-missing", "a signature is required, and no --key is given to check it with");
@@ -74,6 +74,3 @@ export const replay = defineVerb({
     return 0;
   },
 });
-
-/** Artifacts go by another name, wherever they lie. */
-const isReceipt = (place: string): boolean => !isAddress(place) && !place.endsWith(".s7l");
