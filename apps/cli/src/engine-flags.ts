@@ -18,7 +18,7 @@ export const ENGINE_FLAGS = {
     max: MAX_THREADS,
     hint: "N",
     description:
-      "threads of the engine (default: one for a model that a core's cache holds, else as many as run at once)",
+      "threads of the engine (default: one for a model that a core's cache holds, else as many as run at once, 8 at most)",
   },
 } as const satisfies Flags;
 

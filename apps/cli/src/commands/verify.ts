@@ -26,7 +26,13 @@ export const verify = defineVerb({
       description: "the data of one expert alone; prompts are not replayed then",
     },
     "expected-root": { type: "text", hint: "HEX", description: "refuse any artifact but the one with this root" },
-    threads: { type: "integer", min: 1, max: 1024, hint: "N", description: "threads for a file (default: all cores)" },
+    threads: {
+      type: "integer",
+      min: 1,
+      max: 1024,
+      hint: "N",
+      description: "threads for a file (default: one for each 64 MiB of it, no more than there are cores)",
+    },
     cache: {
       type: "text",
       hint: "DIR",
