@@ -9,6 +9,7 @@ const VERB = {
     engine: { type: "text", options: ["interpreter", "simd"], description: "which" },
     tokens: { type: "integer", min: 1, max: 9, description: "how many" },
     heat: { type: "decimal", min: 0, max: 2, description: "how hot" },
+    cold: { type: "decimal", min: 0.01, max: 2, also: 0, description: "how cold" },
     stop: { type: "texts", description: "where to stop" },
     fast: { type: "boolean", description: "whether" },
   },
@@ -34,6 +35,7 @@ describe("parseArguments", () => {
       engine: undefined,
       tokens: 3,
       heat: 0.5,
+      cold: undefined,
       stop: [],
       fast: false,
       json: false,
@@ -52,6 +54,10 @@ describe("parseArguments", () => {
     expect(parseArguments(["--n", "9007199254740991"], verb).values.n).toBe(Number.MAX_SAFE_INTEGER);
     for (const word of ["9007199254740992", "9007199254740993", "90071992547409910"])
       expect(() => parseArguments(["--n", word], verb)).toThrow("to 9007199254740991");
+  });
+
+  test("takes the one number that is allowed beside a range", () => {
+    expect(parseArguments(["f", "--cold", "0"], VERB).values.cold).toBe(0);
   });
 
   test("takes everything after -- by its place", () => {
@@ -97,6 +103,7 @@ describe("parseArguments", () => {
     ["a number that is none", ["f", "--tokens", "3x"], /--tokens 3x is not a whole number from 1 to 9/],
     ["a fraction for a count", ["f", "--tokens", "1.5"], /not a whole number/],
     ["a number out of bounds", ["f", "--tokens", "10"], /not a whole number from 1 to 9/],
+    ["a number between two that are allowed", ["f", "--cold", "0.001"], /--cold 0.001 is not .* from 0.01 to 2, nor 0/],
     ["a number in another notation", ["f", "--heat", "1e0"], /--heat 1e0 is not a number from 0 to 2/],
   ])("refuses %s", (_, words, message) => {
     expect(() => parseArguments(words, VERB)).toThrow(CliError);

@@ -139,10 +139,10 @@ function parseValue(name: string, flag: Flag, values: readonly string[] | undefi
   if (flag.type === "text") return word;
   const pattern = flag.type === "integer" ? /^-?\d{1,16}$/ : /^-?\d{1,15}(\.\d{1,15})?$/;
   const number = Number(word);
-  const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = flag;
-  if (!pattern.test(word) || number < min || number > max)
-    refuseUsage(
-      `--${name} ${word} is not ${flag.type === "integer" ? "a whole number" : "a number"} from ${min} to ${max}`,
-    );
+  const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER, also } = flag;
+  if (!pattern.test(word) || (number !== also && (number < min || number > max))) {
+    const range = `${flag.type === "integer" ? "a whole number" : "a number"} from ${min} to ${max}`;
+    refuseUsage(`--${name} ${word} is not ${range}${also === undefined ? "" : `, nor ${also}`}`);
+  }
   return number;
 }

@@ -22,6 +22,8 @@ export interface Flag {
   /** Bounds of a number, inclusive. */
   readonly min?: number;
   readonly max?: number;
+  /** One more that is allowed. */
+  readonly also?: number;
 }
 
 /** An argument by its place. */

@@ -346,6 +346,11 @@ describe("what was typed", () => {
     ["a missing flag", ["build", "c"], /--out FILE is missing/],
     ["a root that is none", ["verify", "m.s7l", "--expected-root", "abc"], /not 64 hexadecimal digits/],
     [
+      "a temperature that is none",
+      ["run", "m.s7l", "--temperature", "0.001"],
+      /is not a number from 0\.01 to 100, nor 0/,
+    ],
+    [
       "an unknown method",
       ["quantize", "--checkpoint", "c", "--out", "w", "--method", "per_tensor"],
       /--method per_tensor is unknown/,

@@ -12,7 +12,7 @@ export {
 } from "./errors.ts";
 export { dequantize, type EvaluateOptions, type Evaluation, evaluate, sequencesOf } from "./eval.ts";
 export { type GenerateOptions, type GenerateStep, generate, type StopReason } from "./generation/generate.ts";
-export { createSampler, type Sampler, type SamplerOptions } from "./generation/sampler.ts";
+export { createSampler, SAMPLING, type Sampler, type SamplerOptions } from "./generation/sampler.ts";
 export { describeHost, type HostReport } from "./host-report.ts";
 export { type LoadOptions, loadModel, type Model } from "./model.ts";
 export { createLogitsDigest, type LogitsDigest } from "./receipt/logits-digest.ts";

@@ -1,7 +1,15 @@
 import { addAbortSignal } from "node:stream";
 import { toHex } from "@s7l/format";
 import { writeFileWhole } from "@s7l/format/file";
-import { createReceipt, type GenerateStep, MAX_STOPS, openSession, requireTokenizer, STX } from "@s7l/runtime";
+import {
+  createReceipt,
+  type GenerateStep,
+  MAX_STOPS,
+  openSession,
+  requireTokenizer,
+  SAMPLING,
+  STX,
+} from "@s7l/runtime";
 import { ENGINE_FLAGS, withModel } from "../engine-flags.ts";
 import { CliError, refuseUsage } from "../errors.ts";
 import { assertOutputs } from "../outputs.ts";
@@ -31,32 +39,33 @@ export const run = defineVerb({
     "max-tokens": { type: "integer", min: 1, hint: "N", description: `tokens at most (default ${MAX_TOKENS})` },
     temperature: {
       type: "decimal",
-      min: 0,
-      max: 100,
+      ...SAMPLING.temperature,
       hint: "T",
-      description: "0: always the likeliest token (the default)",
+      description: `0: always the likeliest token (default ${SAMPLING.temperature.usual})`,
     },
-    "top-k": { type: "integer", min: 0, hint: "K", description: "of the K likeliest; 0: of all (default 40)" },
+    "top-k": {
+      type: "integer",
+      ...SAMPLING.topK,
+      hint: "K",
+      description: `of the K likeliest; 0: of all (default ${SAMPLING.topK.usual})`,
+    },
     "top-p": {
       type: "decimal",
-      min: 0,
-      max: 1,
+      ...SAMPLING.topP,
       hint: "P",
-      description: "of the likeliest that sum to P (default 0.95)",
+      description: `of the likeliest that sum to P (default ${SAMPLING.topP.usual})`,
     },
     "min-p": {
       type: "decimal",
-      min: 0,
-      max: 1,
+      ...SAMPLING.minP,
       hint: "P",
-      description: "of those P times as likely as the likeliest (default 0.05)",
+      description: `of those P times as likely as the likeliest (default ${SAMPLING.minP.usual})`,
     },
     "repeat-penalty": {
       type: "decimal",
-      min: 0.01,
-      max: 100,
+      ...SAMPLING.repeatPenalty,
       hint: "R",
-      description: "divides the logits of the last 64 tokens (default 1)",
+      description: `divides the logits of the last ${SAMPLING.repeatLast.usual} tokens (default ${SAMPLING.repeatPenalty.usual})`,
     },
     seed: { type: "integer", min: 0, hint: "S", description: "same seed, same text, on every machine (default 0)" },
     stop: { type: "texts", hint: "TEXT", description: "ends before this text; as often as wanted" },

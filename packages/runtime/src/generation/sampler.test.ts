@@ -99,6 +99,7 @@ describe("the shares of ids follow the softmax", () => {
 });
 
 test.each([
+  { topP: 0, ids: [0] },
   { topP: 0.25, ids: [0] },
   { topP: 0.5, ids: [0, 1] },
   { topP: 0.75, ids: [0, 1, 2] },

@@ -16,7 +16,7 @@ export interface SamplerOptions {
   readonly temperature?: number;
   /** Keeps the k likeliest ids; 0 keeps all. Default 40. */
   readonly topK?: number;
-  /** Keeps the likeliest ids whose probabilities reach this sum, 0 < p <= 1; 1 keeps all. Default 0.95. */
+  /** Keeps the likeliest ids whose probabilities reach this sum, 0 to 1; 0 keeps one, 1 all. Default 0.95. */
   readonly topP?: number;
   /** Keeps ids at least this probable, relative to the likeliest, 0 to 1; 0 keeps all. Default 0.05. */
   readonly minP?: number;
@@ -28,18 +28,49 @@ export interface SamplerOptions {
   readonly seed?: number | bigint;
 }
 
+/** Numbers that are allowed, both ends included. */
+export interface NumberRange {
+  readonly min: number;
+  readonly max: number;
+  /** One more. */
+  readonly also?: number;
+}
+
+/** What an option may be, and what it is where nobody says. */
+interface OptionRange extends NumberRange {
+  readonly usual: number;
+}
+
+/** The range of each option but the seed: those of a sampler, a receipt and a command line are the same. */
+export const SAMPLING: Readonly<Record<Exclude<keyof SamplerOptions, "seed">, OptionRange>> = {
+  temperature: { min: 0.01, max: 100, also: 0, usual: 0 },
+  topK: { min: 0, max: Number.MAX_SAFE_INTEGER, usual: 40 },
+  topP: { min: 0, max: 1, usual: 0.95 },
+  minP: { min: 0, max: 1, usual: 0.05 },
+  repeatPenalty: { min: 0.01, max: 100, usual: 1 },
+  repeatLast: { min: 0, max: Number.MAX_SAFE_INTEGER, usual: 64 },
+};
+
+/** Whether a value is a number of a range. */
+export const isWithin = (value: unknown, { min, max, also }: NumberRange): value is number =>
+  typeof value === "number" && (value === also || (value >= min && value <= max));
+
+/** A range in words, which "are allowed" may follow. */
+export const describeRange = ({ min, max, also }: NumberRange): string =>
+  `${also === undefined ? "" : `${also}, or `}${min} to ${max}`;
+
 /** Every option, those that were not given too. */
 export type Sampling = Required<SamplerOptions>;
 
 /** Adds the defaults. */
 export function completeSampling(options: SamplerOptions): Sampling {
   return {
-    temperature: options.temperature ?? 0,
-    topK: options.topK ?? 40,
-    topP: options.topP ?? 0.95,
-    minP: options.minP ?? 0.05,
-    repeatPenalty: options.repeatPenalty ?? 1,
-    repeatLast: options.repeatLast ?? 64,
+    temperature: options.temperature ?? SAMPLING.temperature.usual,
+    topK: options.topK ?? SAMPLING.topK.usual,
+    topP: options.topP ?? SAMPLING.topP.usual,
+    minP: options.minP ?? SAMPLING.minP.usual,
+    repeatPenalty: options.repeatPenalty ?? SAMPLING.repeatPenalty.usual,
+    repeatLast: options.repeatLast ?? SAMPLING.repeatLast.usual,
     seed: options.seed ?? 0,
   };
 }
@@ -62,12 +93,11 @@ const GONE = pow2(25);
 /** A sampler. Throws RuntimeError `option` for an option outside its range. */
 export function createSampler(options: SamplerOptions = {}): Sampler {
   const all = completeSampling(options);
-  const temperature = within("temperature", all.temperature, 0, 100);
-  if (temperature !== 0) within("temperature", temperature, 0.01, 100);
+  const temperature = within("temperature", all.temperature);
   const topK = whole("topK", all.topK);
-  const topP = fixed(within("topP", all.topP, 0, 1));
-  const minP = fixed(within("minP", all.minP, 0, 1));
-  const penalty = within("repeatPenalty", all.repeatPenalty, 0.01, 100);
+  const topP = fixed(within("topP", all.topP));
+  const minP = fixed(within("minP", all.minP));
+  const penalty = within("repeatPenalty", all.repeatPenalty);
   const repeatLast = whole("repeatLast", all.repeatLast);
   const random = createRandom(seedOf(all.seed));
   const penalise = penalty === 1 ? undefined : { up: fixed(penalty), down: fixed(1 / penalty) };
@@ -173,13 +203,13 @@ export function draw(weights: readonly number[], below: (limit: number) => numbe
 
 const fixed = (decimal: number): number => Math.round(decimal * ONE_Q16);
 
-function within(name: string, value: number, least: number, most: number): number {
-  if (typeof value === "number" && value >= least && value <= most) return value;
-  throw new RuntimeError("option", `${name} is ${value}; ${least} to ${most} are allowed`);
+function within(name: keyof typeof SAMPLING, value: number): number {
+  if (isWithin(value, SAMPLING[name])) return value;
+  throw new RuntimeError("option", `${name} is ${value}; ${describeRange(SAMPLING[name])} are allowed`);
 }
 
-function whole(name: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 0) return value;
+function whole(name: keyof typeof SAMPLING, value: number): number {
+  if (Number.isSafeInteger(value) && isWithin(value, SAMPLING[name])) return value;
   throw new RuntimeError("option", `${name} is ${value}; it is a whole number of 0 or more`);
 }
 

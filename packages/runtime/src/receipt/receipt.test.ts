@@ -105,6 +105,11 @@ describe("bytes that are no receipt", () => {
     ["hold no prompt", (text) => text.replace("[3,14,15]", "[]"), "schema"],
     ["hold a link less", (text) => text.replace(/"links":\["\w+",/, '"links":['), "schema"],
     ["hold a temperature beyond any", (text) => text.replace('"temperature":0.7', '"temperature":1e300'), "schema"],
+    [
+      "hold a temperature that no sampler takes",
+      (text) => text.replace('"temperature":0.7', '"temperature":0.001'),
+      "schema",
+    ],
     ["hold a seed with a leading zero", (text) => text.replace('"seed":"9"', '"seed":"09"'), "schema"],
     ["hold digits in capitals", (text) => text.replace(/"root":"\w+"/, (root) => root.toUpperCase()), "schema"],
   ];

@@ -22,7 +22,7 @@ import {
 } from "@s7l/format";
 import { RuntimeError } from "../errors.ts";
 import type { GenerateOptions, GenerateStep, StopReason } from "../generation/generate.ts";
-import { completeSampling } from "../generation/sampler.ts";
+import { completeSampling, describeRange, isWithin, type NumberRange, SAMPLING } from "../generation/sampler.ts";
 import type { Model } from "../model.ts";
 import { littleEndian } from "./logits-digest.ts";
 import { decodeJson, encodeJson } from "./receipt-json.ts";
@@ -32,27 +32,25 @@ export const MAX_STOPS = 256;
 /** No receipt file is longer. */
 export const MAX_RECEIPT_BYTES = 1 << 27;
 
-const number = (least: number, most: number): Schema<number> => ({
+const number = (range: NumberRange): Schema<number> => ({
   parse: (value, at) => {
-    if (typeof value === "number" && value >= least && value <= most) return value;
-    throw new FormatError(
-      "schema",
-      `${at}: ${JSON.stringify(value)?.slice(0, 40)} is no number of [${least}, ${most}]`,
-      at,
-    );
+    if (isWithin(value, range)) return value;
+    const found = JSON.stringify(value)?.slice(0, 40);
+    throw new FormatError("schema", `${at}: ${found}, where ${describeRange(range)} are allowed`, at);
   },
 });
+const count = ({ min, max }: NumberRange): Schema<number> => integer(max, min);
 const hash = text(64, /^[0-9a-f]{64}$/);
 const id = integer(0xffff_ffff);
 
 /** What decided which id followed which logits; the decimals are those of SamplerOptions, and every one is there. */
 const samplingSchema = record({
-  temperature: number(0, 100),
-  topK: integer(),
-  topP: number(0, 1),
-  minP: number(0, 1),
-  repeatPenalty: number(0.01, 100),
-  repeatLast: integer(),
+  temperature: number(SAMPLING.temperature),
+  topK: count(SAMPLING.topK),
+  topP: number(SAMPLING.topP),
+  minP: number(SAMPLING.minP),
+  repeatPenalty: number(SAMPLING.repeatPenalty),
+  repeatLast: count(SAMPLING.repeatLast),
   /** Decimal, as it may have 64 bits. */
   seed: text(20, /^(0|[1-9][0-9]{0,19})$/),
   stop: list(text(), MAX_STOPS),
