@@ -30,7 +30,7 @@ export interface SealedFile extends Seal {
 
 /** How weights become a file. */
 export interface SealSettings extends Pick<Context<unknown>, "progress" | "signal" | "report"> {
-  /** Verifies the finished artifact by every rule, golden prompts included, before it gets its name. */
+  /** Verifies the finished artifact by every rule, its golden digests held to the draft's, before it gets its name. */
   readonly check: boolean;
   /** What progress calls it. */
   readonly step: string;
