@@ -74,7 +74,9 @@ export function readBlocks(
 ): AsyncIterable<StoredBlock> | Iterable<StoredBlock> {
   const { rows, columns } = matrixOf(view);
   const { fill } = stored.source;
-  return fill && isPacked(rows, columns) ? blocksAtOnce(view, stored, fill, areas[0]) : blocksAhead(view, stored, areas);
+  return fill && isPacked(rows, columns)
+    ? blocksAtOnce(view, stored, fill, areas[0])
+    : blocksAhead(view, stored, areas);
 }
 
 function* blocksAtOnce(
