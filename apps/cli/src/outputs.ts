@@ -1,6 +1,6 @@
 /** Files that a verb writes at its end, held against the rest of its command line before anything is computed. */
-import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { realpath, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { createFileSink } from "@s7l/format/file";
 import { CliError, refuseUsage } from "./errors.ts";
 
@@ -28,5 +28,7 @@ export async function assertOutputs(outputs: readonly Place[], inputs: readonly 
 /** The same text for one file by two names: where it lies on the disk, or where it is going to. */
 async function identityOf(place: string): Promise<string> {
   const found = await stat(place, { bigint: true }).catch(() => undefined);
-  return found ? `${found.dev}:${found.ino}` : resolve(place);
+  if (found) return `${found.dev}:${found.ino}`;
+  const folder = await realpath(dirname(place)).catch(() => resolve(dirname(place)));
+  return join(folder, basename(place));
 }

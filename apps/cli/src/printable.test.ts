@@ -7,6 +7,7 @@ test.each([
   ["an eight-bit sequence", "\u009b2A", "\ufffd2A"],
   ["a carriage return", "V0 BROKEN\rV0 holds ", "V0 BROKEN\ufffdV0 holds "],
   ["a backspace", "no\u0008\u0008ok", "no\ufffd\ufffdok"],
+  ["a turn of the direction", "a\u202eb\u2066c", "a\ufffdb\ufffdc"],
   ["an invisible colour", "\u001b[8msecret", "\ufffd[8msecret"],
 ])("shows %s instead of doing it", (_, text, expected) => {
   expect(printable(text)).toBe(expected);

@@ -29,10 +29,11 @@ const MEANINGS: Readonly<Record<RuleId, string>> = {
 };
 
 /** One line a rule. */
-export function ruleLines({ rules }: Verification, ink: Ink): readonly string[] {
+export function ruleLines({ rules, integrity }: Verification, ink: Ink): readonly string[] {
   return rules.map((rule) => {
     const name = `${ink.bold(rule.id)} ${NAMES[rule.id].padEnd(21)}`;
-    if (rule.ok) return `${name}${ink.green("holds")}   ${ink.dim(meaningOf(rule.id, rule.replayed))}`;
+    const part = rule.id === "V3" && integrity === "partial" ? ", of what was asked for" : "";
+    if (rule.ok) return `${name}${ink.green("holds")}   ${ink.dim(meaningOf(rule.id, rule.replayed) + part)}`;
     if (rule.code === "not-reached") return `${name}${ink.yellow("open")}    ${ink.dim(rule.message)}`;
     const place = rule.at === undefined || rule.message.includes(rule.at) ? "" : `, at ${rule.at}`;
     return `${name}${ink.red("BROKEN")}  ${rule.message} [${rule.code}${place}]`;

@@ -1,5 +1,5 @@
 /** What is written at the end is asked for at the beginning, and is never what was read. */
-import { link, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { link, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -12,7 +12,7 @@ const at = (name: string): string => join(folder, name);
 /** Every name in the folder, with what it holds. */
 const contents = async (): Promise<readonly (readonly [string, string])[]> => {
   const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+  const names = entries.filter((entry) => !entry.isDirectory() && entry.name !== "linked").map(({ name }) => name);
   return Promise.all(names.sort().map(async (name) => [name, await readFile(at(name), "base64")] as const));
 };
 
@@ -27,6 +27,9 @@ beforeAll(async () => {
     expect(await s7l(words)).toMatchObject({ code: 0 });
   await symlink(at("m.s7l"), at("link.s7l"));
   await link(at("m.s7l"), at("hard.s7l"));
+  await mkdir(at("d"));
+  await symlink(at("d"), at("linked"));
+  expect(await s7l([...RUN.split(" "), "--save-session", "s"], { cwd: folder })).toMatchObject({ code: 0 });
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -47,6 +50,8 @@ test.each([
   ["sign m.s7l --key k.key --out m.s7l", "m.s7l is read here"],
   ["sign m.s7l --key k.key --out k.key", "k.key is read here"],
   [`${RUN} --receipt new --save-session new`, "new is to hold two outputs"],
+  [`${RUN} --receipt d/x --save-session linked/x`, "linked/x is to hold two outputs"],
+  [`${RUN} --session s --receipt s`, "s is read here"],
   [`${RUN} --receipt none/r.json`, "its folder does not exist"],
   [`${RUN} --receipt r.json --save-session none/s`, "its folder does not exist"],
   [`${RUN} --receipt tiny`, "tiny is a folder"],

@@ -114,6 +114,7 @@ describe("verify", () => {
     expect(fast.rules).toContainEqual({ id: "V6", ok: true, replayed: false });
     const one = objectOf(await s7l(["verify", file, "--expert", "2", "--json"]));
     expect(one).toMatchObject({ ok: true, integrity: "partial", coverage: { chunks: 26, total: 140 } });
+    expect((await s7l(["verify", file, "--expert", "2"])).stdout).toMatch(/V3 .* holds .* of what was asked for/);
   });
 
   test("holds the artifact to a pinned root, in either case", async () => {

@@ -82,11 +82,11 @@ export const run = defineVerb({
     if (args.receipt !== undefined && args.stop.length > MAX_STOPS)
       refuseUsage(`a receipt holds ${MAX_STOPS} stop texts, not ${args.stop.length}: give fewer, or no --receipt`);
     const key = args.sign === undefined ? undefined : await receiptKey(args.sign, args["password-file"]);
+    const inputs = [args.file, args.ids, args.sign, args["password-file"]];
+    const places = receiptPlaces(args.receipt, key);
+    await assertOutputs(places, [...inputs, args.session]);
     // A session that goes on may be saved where it was: it is read whole before.
-    await assertOutputs(
-      [...receiptPlaces(args.receipt, key), args["save-session"]],
-      [args.file, args.ids, args.sign, args["password-file"]],
-    );
+    await assertOutputs([...places, args["save-session"]], inputs);
     const prompt =
       args.ids === undefined ? (args.prompt ?? (await readStdin(signal))) : await onlySequence(args.ids, args.prompt);
     const saved = args.session === undefined ? undefined : await needSmallFile(args.session, MAX_SESSION_BYTES);

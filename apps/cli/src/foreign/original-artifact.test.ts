@@ -124,6 +124,18 @@ describe("readOriginalArtifact", () => {
     await expect(readOriginalArtifact(memorySource(bytes))).rejects.toThrow(message);
   });
 
+  test("reads many records by pieces", async () => {
+    const many = Array.from({ length: 20_000 }, () => record("", [], 32));
+    const memory = memorySource(artifact([text("d"), concatBytes(...many), text("")]));
+    let reads = 0;
+    const read = (offset: number, length: number): Promise<Uint8Array> => {
+      reads++;
+      return memory.read(offset, length);
+    };
+    expect((await readOriginalArtifact({ size: memory.size, read })).tensors).toHaveLength(20_000);
+    expect(reads).toBeLessThan(50);
+  });
+
   test("ends in a typed error or a description, whatever byte is changed", async () => {
     const bytes = artifact();
     for (let at = 0; at < bytes.length; at++) {

@@ -17,6 +17,8 @@ const MAX_TENSORS = 1 << 20;
 const MAX_RANK = 8;
 /** Bytes hashed at once. */
 const STEP = 1 << 20;
+/** Bytes of records read at once. */
+const PIECE = 1 << 16;
 
 export interface OriginalLane {
   readonly id: number;
@@ -116,10 +118,16 @@ async function readTensors(source: ByteSource, start: number, size: number): Pro
   const tensors: OriginalTensor[] = [];
   const end = start + size;
   let at = start;
+  let piece: DataView = new DataView(new ArrayBuffer(0));
+  let pieceAt = start;
   const take = async (length: number): Promise<DataView> => {
     if (length > end - at)
       refuse(`record ${tensors.length} of lane FIELD is cut off`, `FIELD record ${tensors.length}`);
-    const view = await viewOf(source, at, length);
+    if (at + length > pieceAt + piece.byteLength) {
+      piece = await viewOf(source, at, Math.min(Math.max(PIECE, length), end - at));
+      pieceAt = at;
+    }
+    const view = new DataView(piece.buffer, piece.byteOffset + at - pieceAt, length);
     at += length;
     return view;
   };

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { copyFile, mkdtemp, open, readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -59,6 +60,16 @@ async function zero(file: string, at: number, length: number): Promise<void> {
 }
 
 describe("shards", () => {
+  test.skipIf(process.platform === "win32")("do not wait for a pipe that has the name of a record", async () => {
+    await sealShards(3);
+    const record = await partFile(2, "record");
+    await rm(record);
+    execFileSync("mkfifo", [record]);
+    const again = sealShard(weights, path, { ...options, shard: { number: 2, of: 3 } });
+    await expect(again).rejects.toMatchObject({ name: "FormatError", code: "io" });
+    await expect(merge()).rejects.toMatchObject({ name: "FormatError", code: "io" });
+  });
+
   test.each([1, 3, 8])("of %i workers merge to the bytes of one seal, and leave nothing else", async (of) => {
     await sealShards(of);
     await merge();

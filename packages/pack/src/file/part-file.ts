@@ -6,10 +6,10 @@
  * times, write the same bytes to the same places. And nothing needs to be synced on the way: what an earlier run left counts
  * only where it matches its leaves.
  */
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
-import { DOMAIN, equalBytes, FormatError, HASH_SIZE, type PlacedTensor, sha256 } from "@s7l/format";
-import { createFileSink, type FileSink, writeFileWhole } from "@s7l/format/file";
+import { DOMAIN, equalBytes, HASH_SIZE, type PlacedTensor, sha256 } from "@s7l/format";
+import { createFileSink, type FileSink, openFileSource, writeFileWhole } from "@s7l/format/file";
 import type { SealedTensor } from "../data.ts";
 import { PackError } from "../errors.ts";
 import type { Seal } from "../finish.ts";
@@ -145,13 +145,12 @@ async function readRecord(
   out: string,
 ): Promise<ReadonlyMap<string, SealedTensor> | undefined> {
   const path = join(partsFolder(out), `${partName(plan, shard)}.record`);
-  let content: Uint8Array;
+  if (!existsSync(path)) return undefined;
+  // A link, a pipe or a device of that name is refused, and not waited for.
+  const source = await openFileSource(path);
   try {
-    content = new Uint8Array(await readFile(path));
-  } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new FormatError("io", `${path} cannot be read: ${reason}`, path, { cause });
+    return decodePartRecord(await source.read(0, source.size), plan, shard, basename(path));
+  } finally {
+    await source.close();
   }
-  return decodePartRecord(content, plan, shard, basename(path));
 }

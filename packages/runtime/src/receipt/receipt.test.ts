@@ -111,6 +111,11 @@ describe("bytes that are no receipt", () => {
       "schema",
     ],
     ["hold a seed with a leading zero", (text) => text.replace('"seed":"9"', '"seed":"09"'), "schema"],
+    [
+      "hold a seed of more than 64 bits",
+      (text) => text.replace('"seed":"9"', '"seed":"18446744073709551616"'),
+      "schema",
+    ],
     ["hold digits in capitals", (text) => text.replace(/"root":"\w+"/, (root) => root.toUpperCase()), "schema"],
   ];
   test.each(edits)("since they %s are refused", (_, edit, code) => {

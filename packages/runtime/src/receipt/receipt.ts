@@ -41,6 +41,14 @@ const number = (range: NumberRange): Schema<number> => ({
 });
 const count = ({ min, max }: NumberRange): Schema<number> => integer(max, min);
 const hash = text(64, /^[0-9a-f]{64}$/);
+const digits = text(20, /^(0|[1-9][0-9]{0,19})$/);
+const seedText: Schema<string> = {
+  parse: (value, at) => {
+    const seed = digits.parse(value, at);
+    if (BigInt(seed) < 2n ** 64n) return seed;
+    throw new FormatError("schema", `${at}: ${seed} has more than 64 bits`, at);
+  },
+};
 const id = integer(0xffff_ffff);
 
 /** What decided which id followed which logits; the decimals are those of SamplerOptions, and every one is there. */
@@ -52,7 +60,7 @@ const samplingSchema = record({
   repeatPenalty: number(SAMPLING.repeatPenalty),
   repeatLast: count(SAMPLING.repeatLast),
   /** Decimal, as it may have 64 bits. */
-  seed: text(20, /^(0|[1-9][0-9]{0,19})$/),
+  seed: seedText,
   stop: list(text(), MAX_STOPS),
   /** Absent: as many as the context holds. */
   maxTokens: optional(integer(Number.MAX_SAFE_INTEGER, 1)),

@@ -224,6 +224,16 @@ describe("a broken or hostile server", () => {
     expect(asked.length).toBe(4);
   });
 
+  test("is named without the query of the address, where signed ones have their secret", async () => {
+    const { url } = await serve(new Uint8Array(0));
+    const refused = openHttpSource(`${url}?signature=secret`, QUICK);
+    await expect(refused).rejects.toThrow("?…: the server answers");
+    await expect(refused).rejects.toMatchObject({
+      message: expect.not.stringContaining("secret"),
+      at: `${url}?… at 0`,
+    });
+  });
+
   test("that has nothing is refused", async () => {
     const { url } = await serve(new Uint8Array(0));
     await expect(openHttpSource(url, QUICK)).rejects.toMatchObject({ code: "status" });

@@ -43,6 +43,7 @@ export interface Proven {
  * Without `content` the claim is about hashes alone.
  */
 export function checkProof(root: Uint8Array | string, proof: Uint8Array, content?: Uint8Array): Proven {
+  if (!(proof instanceof Uint8Array)) throw new ProofError("proof", "a proof is bytes");
   const parsed = typed("proof", () => parse(proof));
   const header = typed("root", () => rootedHeader(root, parsed));
   const { component, tensor } = parsed;
@@ -66,7 +67,7 @@ function parse(proof: Uint8Array): Proof {
 }
 
 function rootedHeader(root: Uint8Array | string, { header: rooted }: Proof): Header {
-  const wanted = typeof root === "string" ? root.toLowerCase() : toHex(root);
+  const wanted = typeof root === "string" ? root.toLowerCase() : root instanceof Uint8Array ? toHex(root) : "";
   if (!/^[0-9a-f]{64}$/.test(wanted))
     throw new ProofError("root", "the expected root is not 32 bytes, or 64 hexadecimal digits");
   const bytes = concatBytes(rooted, new Uint8Array(HASH_SIZE));

@@ -230,6 +230,13 @@ describe("a proof that was tampered with", () => {
     );
   });
 
+  test.each([null, undefined, "proof", [1, 2], {}])("is refused where %j stands for it or for the root", (stray) => {
+    // From a program without types.
+    const check = checkProof as (root: unknown, proof: unknown) => unknown;
+    expect(() => check(artifact.root, stray)).toThrow(expect.objectContaining({ name: "ProofError", code: "proof" }));
+    expect(() => check(stray, chunkProof)).toThrow(expect.objectContaining({ name: "ProofError", code: "root" }));
+  });
+
   test("is as long as a proof may be, and no longer", () => {
     const padded = new Uint8Array(MAX_PROOF);
     padded.set(chunkProof);
