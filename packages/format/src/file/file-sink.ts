@@ -205,6 +205,8 @@ export async function attemptWrite<T>(path: string, act: () => Promise<T>): Prom
       EDQUOT: "the disk quota is used up",
       EFBIG: "it is larger than a limit of this process (ulimit -f) or of the file system allows",
       EISDIR: "a folder has that name",
+      ELOOP: "a symbolic link has that name",
+      ENXIO: "a pipe or a socket has that name",
     };
     const reason = reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));
     throw new FormatError("io", `${path} cannot be written: ${reason}`, path, { cause });

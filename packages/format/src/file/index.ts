@@ -9,6 +9,7 @@ export {
 } from "./file-sink.ts";
 export { type FileSource, openFileSource } from "./file-source.ts";
 export { type FolderCache, openFolderCache } from "./folder-cache.ts";
+export { appendText, readLines } from "./journal-file.ts";
 export { type OpenWeights, openWeights } from "./open-weights.ts";
 export { writeFileWhole } from "./write-file-whole.ts";
 export { type WriteWeightsOptions, type WrittenWeights, writeWeights } from "./write-weights.ts";

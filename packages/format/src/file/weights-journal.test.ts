@@ -2,6 +2,7 @@ import { mkdtemp, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { asAnybody, CAN_BE_ANYBODY } from "../../test/as-anybody.ts";
 import { sha256, toHex } from "../hash.ts";
 import { appendJournal, readJournal, type WrittenTensor } from "./weights-journal.ts";
 
@@ -16,10 +17,8 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const tensor: WrittenTensor = { name: "a", source: "0".repeat(64), span: "f".repeat(64) };
 /** A line whose hash is right, whatever it says. */
-const lineOf = (value: unknown): string => {
-  const json = JSON.stringify(value);
-  return `${toHex(sha256(new TextEncoder().encode(json)))} ${json}\n`;
-};
+const lineOf = (value: unknown): string => hashed(JSON.stringify(value));
+const hashed = (text: string): string => `${toHex(sha256(new TextEncoder().encode(text)))} ${text}\n`;
 
 describe("a journal", () => {
   test("has what was appended to it, the last of each name", async () => {
@@ -40,6 +39,7 @@ describe("a journal", () => {
   });
 
   test.each<[string, string]>([
+    ["no JSON", hashed("{")],
     ["a number", lineOf(5)],
     ["nothing", lineOf(null)],
     ["a text", lineOf("name source span")],
@@ -64,6 +64,11 @@ describe("a journal", () => {
     await writeFile(path, lineOf(tensor));
     await truncate(path, 2 ** 28 + 1);
     expect((await readJournal(path)).size).toBe(0);
+  });
+
+  test.runIf(CAN_BE_ANYBODY)("that may not be read has nothing", async () => {
+    await writeFile(path, lineOf(tensor), { mode: 0 });
+    await asAnybody([folder, path], async () => expect((await readJournal(path)).size).toBe(0));
   });
 
   test("says when it cannot be written", async () => {

@@ -2,9 +2,8 @@
  * What a run that writes a weights folder has finished, for one that goes on after it was killed: a line a tensor, appended as the work
  * goes on. A line that is not whole is none, and the spans that the others speak of count only where they match their hash.
  */
-import { appendFile, readFile, stat } from "node:fs/promises";
 import { sha256, toHex } from "../hash.ts";
-import { attemptWrite } from "./file-sink.ts";
+import { appendText, readLines } from "./journal-file.ts";
 
 /** A finished tensor. */
 export interface WrittenTensor {
@@ -16,9 +15,6 @@ export interface WrittenTensor {
   readonly note?: unknown;
 }
 
-/** Bytes of a journal that are read at most: more than any model has tensors. */
-const MOST = 2 ** 28;
-
 /** Characters of a line at most; what is longer is written again rather than trusted. */
 const LONGEST_LINE = 4096;
 
@@ -27,12 +23,7 @@ const HEX = /^[0-9a-f]{64}$/;
 /** The tensors that a journal has, by name. No journal, or none that can be read, has none. */
 export async function readJournal(path: string): Promise<ReadonlyMap<string, WrittenTensor>> {
   const written = new Map<string, WrittenTensor>();
-  const size = await stat(path).then(
-    (found) => found.size,
-    () => 0,
-  );
-  if (size === 0 || size > MOST) return written;
-  for (const line of (await readFile(path, "utf8")).split("\n")) {
+  for (const line of await readLines(path)) {
     const tensor = parseLine(line);
     if (tensor) written.set(tensor.name, tensor);
   }
@@ -41,7 +32,7 @@ export async function readJournal(path: string): Promise<ReadonlyMap<string, Wri
 
 /** Appends tensors. Throws FormatError `io`. */
 export async function appendJournal(path: string, tensors: readonly WrittenTensor[]): Promise<void> {
-  await attemptWrite(path, () => appendFile(path, tensors.map(lineOf).join(""), { mode: 0o600 }));
+  await appendText(path, tensors.map(lineOf).join(""));
 }
 
 const checkOf = (json: string): string => toHex(sha256(new TextEncoder().encode(json)));
@@ -55,11 +46,20 @@ function lineOf({ name, source, span, note }: WrittenTensor): string {
 function parseLine(line: string): WrittenTensor | undefined {
   const json = line.slice(65);
   if (line.length > LONGEST_LINE || line[64] !== " " || checkOf(json) !== line.slice(0, 64)) return undefined;
-  const found: unknown = JSON.parse(json);
+  const found = jsonIn(json);
   if (typeof found !== "object" || found === null || !("name" in found && "source" in found && "span" in found))
     return undefined;
   const { name, source, span } = found;
   if (typeof name !== "string" || typeof source !== "string" || typeof span !== "string") return undefined;
   if (!HEX.test(source) || !HEX.test(span)) return undefined;
   return { name, source, span, ...("note" in found ? { note: found.note } : {}) };
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // A hash says that bytes are whole, not that they are JSON.
+    return undefined;
+  }
 }

@@ -2,10 +2,10 @@
  * `manifest`: hashes every file of a checkpoint, some at once. Each digest goes to a journal as soon as it is known, so a run
  * that was killed is taken up where it was; a file that changed since is hashed again.
  */
-import { appendFile, readFile, unlink } from "node:fs/promises";
+import { unlink } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
 import { FormatError } from "@s7l/format";
-import { assertReplaceable, writeFileWhole } from "@s7l/format/file";
+import { appendText, assertReplaceable, readLines, writeFileWhole } from "@s7l/format/file";
 import { QuantizeError } from "../errors.ts";
 import { MAX_TEXT_FILE, readRegularFile } from "./checkpoint-file.ts";
 import { hashFiles } from "./hash-files.ts";
@@ -58,7 +58,7 @@ export async function makeManifest(folder: string, options: ManifestOptions = {}
     onProgress: (done) => onProgress?.(before + done, bytes),
     onDigest: async (file, sha256) => {
       digests.set(file.name, sha256);
-      await attempt(journal, () => appendFile(journal, `${sha256} ${keyOf(file)}\n`));
+      await noteDigest(journal, `${sha256} ${keyOf(file)}\n`);
     },
   });
   await assertUnchanged(folder, files);
@@ -95,22 +95,19 @@ async function assertUnchanged(folder: string, files: readonly ListedFile[]): Pr
 
 /** Digests that an earlier run left. A torn last line is no line, and whatever else is odd is hashed again. */
 async function readJournal(path: string): Promise<ReadonlyMap<string, string>> {
-  const text = await readFile(path, "utf8").catch(() => "");
   const known = new Map<string, string>();
-  for (const line of text.split("\n").slice(0, -1)) {
+  for (const line of (await readLines(path)).slice(0, -1)) {
     const [, sha256, key] = /^([0-9a-f]{64}) (.+)$/.exec(line) ?? [];
     if (sha256 !== undefined && key !== undefined) known.set(key, sha256);
   }
   return known;
 }
 
-async function attempt(path: string, act: () => Promise<void>): Promise<void> {
+async function noteDigest(journal: string, line: string): Promise<void> {
   try {
-    await act();
+    await appendText(journal, line);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new FormatError("io", `${path} cannot be written: ${reason}; give --out a folder that can be`, path, {
-      cause,
-    });
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new FormatError("io", `${cause.message}; give --out a folder that can be`, journal, { cause });
   }
 }

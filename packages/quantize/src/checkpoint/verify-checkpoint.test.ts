@@ -1,4 +1,4 @@
-import { appendFile, open, readdir, readFile, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
+import { appendFile, open, readdir, readFile, rm, stat, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { removeCheckpoint, SHARDS, tinyCheckpoint } from "../../test/tiny-checkpoint.ts";
@@ -83,6 +83,21 @@ describe("manifest", () => {
     const { resumed, path } = await makeManifest(folder);
     expect(resumed).toBe(finished - 1);
     expect(await readFile(path)).toEqual(whole);
+  });
+
+  test.skipIf(process.platform === "win32")("notes no digest in a file that its journal is a link to", async () => {
+    const victim = `${folder}.victim`;
+    await writeFile(victim, "mine\n");
+    await symlink(victim, at(".manifest.json.journal"));
+    try {
+      await expect(makeManifest(folder)).rejects.toMatchObject({
+        code: "io",
+        message: expect.stringMatching(/a symbolic link has that name; give --out a folder that can be$/),
+      });
+      expect(await readFile(victim, "utf8")).toBe("mine\n");
+    } finally {
+      await rm(victim);
+    }
   });
 
   test.each([FIRST, "config.json"])("takes not the place of %s", async (name) => {
