@@ -17,6 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { asAnybody, CAN_BE_ANYBODY } from "../../test/as-anybody.ts";
 import { storeSource } from "../source.ts";
 import { attemptWrite, createFileSink, writeAtOnce } from "./file-sink.ts";
 
@@ -192,6 +193,30 @@ describe("createFileSink", () => {
     expect(await readdir(folder)).toEqual(["model.s7l"]);
   });
 
+  test.runIf(CAN_BE_ANYBODY)(
+    "takes up what was made read-only by a run that died, or was refused, before it got its name",
+    async () => {
+      const partial = join(folder, "mine.part");
+      await writeFile(partial, Uint8Array.of(1, 2), { mode: 0o444 });
+      await asAnybody([folder, partial], async () => {
+        const sink = await createFileSink(path, { partial });
+        await sink.write(2, Uint8Array.of(3));
+        await sink.suspend();
+      });
+      expect((await stat(partial)).mode & 0o777).toBe(0o600);
+      expect(new Uint8Array(await readFile(partial))).toEqual(Uint8Array.of(1, 2, 3));
+    },
+  );
+
+  test.skipIf(process.platform === "win32")("takes up no pipe", async () => {
+    const partial = join(folder, "mine.part");
+    execFileSync("mkfifo", [partial]);
+    await expect(createFileSink(path, { partial })).rejects.toMatchObject({
+      code: "io",
+      message: expect.stringContaining("its temporary name is a pipe's"),
+    });
+  });
+
   test("is never made longer by cutting", async () => {
     const sink = await createFileSink(path);
     await sink.write(0, Uint8Array.of(1, 2, 3));
@@ -221,8 +246,9 @@ describe("createFileSink", () => {
     expect(await readFile(join(folder, "victim"), "utf8")).toBe("victim");
   });
 
-  test("is ended once: an abort, a suspension or a second abort after it does nothing", async () => {
+  test("is ended once: whatever comes after it does nothing", async () => {
     const committed = await createFileSink(path);
+    await committed.commit();
     await committed.commit();
     await committed.suspend();
     await committed.abort();
@@ -231,6 +257,7 @@ describe("createFileSink", () => {
     await aborted.abort();
     await aborted.abort();
     await aborted.suspend();
+    await aborted.commit();
     expect(await readdir(folder)).toEqual(["model.s7l"]);
   });
 
@@ -285,12 +312,14 @@ describe("createFileSink", () => {
       });
   });
 
-  test.skipIf(process.getuid?.() === 0)("says that permission was denied", async () => {
+  test.runIf(CAN_BE_ANYBODY)("says that permission was denied", async () => {
     await chmod(folder, 0o555);
-    await expect(createFileSink(path)).rejects.toMatchObject({
-      code: "io",
-      message: expect.stringContaining("permission"),
-    });
+    await asAnybody([folder], () =>
+      expect(createFileSink(path)).rejects.toMatchObject({
+        code: "io",
+        message: expect.stringContaining("permission"),
+      }),
+    );
     await chmod(folder, 0o755);
   });
 });

@@ -34,6 +34,11 @@ export interface FileSinkOptions {
   readonly partial?: string;
 }
 
+// No link is followed and no pipe waited for. Both are absent on Windows.
+const PLAIN = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+const TAKE_UP = constants.O_RDWR | constants.O_CREAT | PLAIN;
+const CREATE = TAKE_UP | constants.O_EXCL;
+
 /** Bytes between two requests to put on disk what was written. */
 const FLUSH_EVERY = 1 << 26;
 
@@ -45,8 +50,7 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
   await assertReplaceable(path);
   const folder = dirname(path);
   const temporary = partial ?? join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
-  const flags = constants.O_RDWR | constants.O_CREAT | (partial ? 0 : constants.O_EXCL) | (constants.O_NOFOLLOW ?? 0);
-  const handle = await attemptWrite(path, () => open(temporary, flags, 0o600));
+  const handle = await attemptWrite(path, () => (partial ? openPartial(partial) : open(temporary, CREATE, 0o600)));
   let settled = false;
   const flush = flushBehind(handle);
   let { size } = await handle.stat();
@@ -93,6 +97,7 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
     },
     commit: () =>
       attemptWrite(path, async () => {
+        if (settled) return;
         await flush.settle();
         await handle.sync();
         await handle.chmod(mode);
@@ -102,6 +107,7 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
         await syncFolder(folder);
       }),
     suspend: async () => {
+      if (settled) return;
       settled = true;
       await handle.close();
     },
@@ -112,6 +118,29 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
       await attemptWrite(path, () => unlink(temporary));
     },
   };
+}
+
+/** What stands there is taken up, also where it was made read-only and its process died before it got its name. */
+async function openPartial(path: string): Promise<FileHandle> {
+  try {
+    return await openRegular(path, TAKE_UP);
+  } catch (cause) {
+    if (!(cause instanceof Error && "code" in cause && cause.code === "EACCES")) throw cause;
+  }
+  const finished = await openRegular(path, constants.O_RDONLY | PLAIN);
+  try {
+    await finished.chmod(0o600);
+  } finally {
+    await finished.close();
+  }
+  return openRegular(path, TAKE_UP);
+}
+
+async function openRegular(path: string, flags: number): Promise<FileHandle> {
+  const handle = await open(path, flags, 0o600);
+  if ((await handle.stat()).isFile()) return handle;
+  await handle.close();
+  throw new Error("its temporary name is a pipe's or a device's");
 }
 
 /** /dev/null is a device, and /dev/stdout a link to whatever is open: in a folder that we may write to, either could be renamed over. */
