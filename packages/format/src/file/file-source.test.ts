@@ -117,18 +117,21 @@ describe("openFileSource", () => {
     await source.close();
   });
 
-  test("has an identity that is another for another file, and for the same one written to", async () => {
+  test("has an identity that is another for another file, and for the same one written to, its time set back or not", async () => {
     const identityOf = async (file: string): Promise<string> => {
       const source = await openFileSource(file);
       await source.close();
       return source.identity;
     };
+    await utimes(path, 2, 2);
     const first = await identityOf(path);
-    expect(first).toMatch(/^\d+-\d+-100-\d+$/);
+    expect(first).toMatch(/^\d+-\d+-100-2000000000-\d+$/);
     expect(await identityOf(path)).toBe(first);
     await writeFile(join(folder, "other"), new Uint8Array(100));
     expect(await identityOf(join(folder, "other"))).not.toBe(first);
-    await utimes(path, 1, 1);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await writeFile(path, new Uint8Array(100));
+    await utimes(path, 2, 2);
     expect(await identityOf(path)).not.toBe(first);
   });
 

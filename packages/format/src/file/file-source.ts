@@ -10,7 +10,7 @@ import { assertRange, type ByteSource } from "../source.ts";
 
 /** An open file. Close it when done. */
 export interface FileSource extends ByteSource {
-  /** Another text when the file is another, or was written to: device, inode, size and time of change. */
+  /** Another text when the file is another, or was written to: device, inode, size and both times of change, of which one can be set back. */
   readonly identity: string;
   readInto(offset: number, target: Uint8Array): Promise<void>;
   assertUnchanged(): Promise<void>;
@@ -83,7 +83,7 @@ function fileSource(handle: FileHandle, path: string, opened: Identity): FileSou
   return {
     size,
     shared: { kind: "file", descriptor: handle.fd, size },
-    identity: `${opened.device}-${opened.inode}-${opened.size}-${opened.modified}`,
+    identity: `${opened.device}-${opened.inode}-${opened.size}-${opened.modified}-${opened.changed}`,
     readInto,
     read: async (offset, length) => {
       assertRange(size, offset, length);
