@@ -53,6 +53,7 @@ export {
   equalBytes,
   HASH_SIZE,
   hashesElsewhere,
+  joinBytes,
   type Sha256,
   sha256,
   sha256Async,

@@ -167,6 +167,7 @@ describe("leaves", () => {
   test("are split from the bytes they were joined to", () => {
     const leaves = DATA.map(leafHash);
     expect(splitLeaves(joinLeaves(leaves))).toEqual(leaves);
+    expect(joinLeaves(Array<Uint8Array>(200_000).fill(new Uint8Array(1)))).toHaveLength(200_000);
     expect(() => splitLeaves(new Uint8Array(33))).toThrow("whole number of leaves");
   });
 

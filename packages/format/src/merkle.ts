@@ -3,7 +3,7 @@
  * two below the number of leaves. Nothing is duplicated (CVE-2012-2459) and an empty tree does not occur.
  */
 import { FormatError } from "./errors.ts";
-import { concatBytes, createSha256, HASH_SIZE, type Sha256, sha256, sha256Async } from "./hash.ts";
+import { createSha256, HASH_SIZE, joinBytes, type Sha256, sha256, sha256Async } from "./hash.ts";
 
 /** What each kind of hash begins with, so that none can be offered as another. 00 and 01 are RFC 6962's. */
 export const DOMAIN = {
@@ -135,5 +135,5 @@ export function rootFromProof(leaf: Uint8Array, index: number, count: number, pa
 
 /** Leaves in one run of bytes, in the order of the TREE section. */
 export function joinLeaves(leaves: readonly Uint8Array[]): Uint8Array {
-  return concatBytes(...leaves);
+  return joinBytes(leaves);
 }

@@ -33,6 +33,14 @@ describe("startSpanSeal", () => {
     },
   );
 
+  test("has as many leaves as there are chunks, beyond the arguments that a call takes", () => {
+    const seal = startSpanSeal({ ...tensor, shape: [1_600_000] }, 32);
+    const zeros = new Uint8Array(6_400_000);
+    seal.check(zeros);
+    seal.hash(zeros);
+    expect(seal.finish().length).toBe(zeros.length);
+  });
+
   test("refuses content that breaks a rule, before it is hashed", () => {
     const bad = span.slice();
     bad.set([0, 0, 0xc0, 0x7f], 8);

@@ -1,8 +1,8 @@
 /** What is found out about a span while its bytes pass by on their way to a file: that they keep the rules of content, and their hashes. */
 import { scanContent } from "./content.ts";
 import type { PlannedTensor } from "./fold/tensor-plan.ts";
-import { concatBytes, createSha256, type Sha256 } from "./hash.ts";
-import { startLeafHash } from "./merkle.ts";
+import { createSha256, type Sha256 } from "./hash.ts";
+import { joinLeaves, startLeafHash } from "./merkle.ts";
 
 /** Takes a tensor's span in pieces, in order: each is checked, then hashed. Between the two its writing may begin. */
 export interface SpanSeal {
@@ -45,7 +45,7 @@ export function startSpanSeal(tensor: PlannedTensor, chunkSize?: number): SpanSe
     finish: () => {
       scan.finish();
       close();
-      return concatBytes(...hashes);
+      return joinLeaves(hashes);
     },
   };
 }

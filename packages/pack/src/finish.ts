@@ -7,13 +7,13 @@ import {
   type ByteStore,
   CLASS,
   componentsOf,
-  concatBytes,
   type DataLayout,
   dataRoot,
   FLAG,
   type GoldenPrompt,
   HASH_SIZE,
   HEADER_SIZE,
+  joinLeaves,
   merkleRoot,
   placeSections,
   SECTIONS,
@@ -70,7 +70,7 @@ export async function finishSeal(
   const front: Omit<Front, "metadata"> = {
     plan,
     store,
-    tree: concatBytes(...sealed.map(({ leaves }) => leaves)),
+    tree: joinLeaves(sealed.map(({ leaves }) => leaves)),
     root: dataRoot(components),
   };
   await writeFront({ ...front, metadata });

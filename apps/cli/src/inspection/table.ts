@@ -23,7 +23,9 @@ export function table(
   { ink, all }: DescribeOptions,
 ): readonly string[] {
   const shown = (all ? rows : rows.slice(0, SHOWN)).map((row) => row.map(oneLine));
-  const widths = (shown[0] ?? []).map((_, column) => Math.max(...shown.map((row) => row[column]?.length ?? 0)));
+  const widths = (shown[0] ?? []).map((_, column) =>
+    shown.reduce((most, row) => Math.max(most, row[column]?.length ?? 0), 0),
+  );
   const hidden = rows.length - shown.length;
   return [
     "",

@@ -38,7 +38,7 @@ export async function collectCheckpoint(folder: string, options: CollectOptions 
   let shards = 0;
   for (const part of weightFolders(listing)) {
     const checked = await checkFolder(part, options);
-    findings.push(...checked.findings);
+    for (const finding of checked.findings) findings.push(finding);
     shards += checked.shards.length;
   }
   const bytes = listing.files.reduce((sum, { size }) => sum + size, 0);

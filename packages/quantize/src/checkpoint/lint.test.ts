@@ -47,6 +47,13 @@ async function poke(name: string, from: number, ...bytes: readonly number[]): Pr
 const firstOf = (header: Header): string => Object.keys(header)[0] ?? "";
 
 describe("lint", () => {
+  test("finds as many things wrong as there are", async () => {
+    await editIndex((map) => {
+      for (let i = 0; i < 200_000; i++) map[`more.${i}`] = FIRST;
+    });
+    expect((await lintCheckpoint(folder)).findings).toHaveLength(200_000);
+  });
+
   test("finds nothing wrong with a whole checkpoint, whose values are finite", async () => {
     const lint = await lintCheckpoint(folder, { values: true });
     expect(lint).toMatchObject({ ok: true, findings: [], shards: 4, tensors: 21 });

@@ -75,7 +75,7 @@ export async function lintCheckpoint(folder: string, options: LintOptions = {}):
   const findings: Finding[] = [];
   const fileOf = new Map<string, string>();
   for (const { tensors, ...part } of surveyed) {
-    findings.push(...part.findings);
+    for (const finding of part.findings) findings.push(finding);
     for (const tensor of tensors) {
       findings.push(...lintTensor(tensor));
       const other = fileOf.get(tensor.name);
@@ -85,14 +85,14 @@ export async function lintCheckpoint(folder: string, options: LintOptions = {}):
         );
       fileOf.set(tensor.name, tensor.file);
     }
-    findings.push(...(await lintIndex(part.folder, tensors, isFine(part.findings))));
+    for (const finding of await lintIndex(part.folder, tensors, isFine(part.findings))) findings.push(finding);
   }
   const tensors = surveyed.flatMap((part) => part.tensors);
   if (tensors.length === 0 && isFine(findings))
     findings.push(error("tensor-missing", folder, `${folder} has no safetensors file, so there is nothing to lint.`));
   if (isFine(findings)) findings.push(...(await lintModel(folder)));
   const total = tensors.reduce((sum, { length }) => sum + length, 0);
-  if (options.values) findings.push(...(await lintValues(surveyed, total, options)));
+  if (options.values) for (const finding of await lintValues(surveyed, total, options)) findings.push(finding);
   const shards = surveyed.reduce((sum, { files }) => sum + files.length, 0);
   return { ok: isFine(findings), findings, shards, tensors: tensors.length, bytes: total };
 }

@@ -143,6 +143,14 @@ describe("manifest", () => {
 describe("verify", () => {
   beforeEach(() => makeManifest(folder));
 
+  test("finds as many things wrong as there are", async () => {
+    const index = JSON.parse(await readFile(at(INDEX_FILE), "utf8"));
+    for (let i = 0; i < 200_000; i++) index.weight_map[`more.${i}`] = FIRST;
+    await writeFile(at(INDEX_FILE), JSON.stringify(index));
+    const { findings } = await verifyCheckpoint(folder);
+    expect(findings.filter(({ code }) => code === "index-differs")).toHaveLength(200_000);
+  });
+
   test("finds nothing wrong with what the manifest was made of", async () => {
     const { size } = await stat(at("manifest.json"));
     expect(size).toBeGreaterThan(0);

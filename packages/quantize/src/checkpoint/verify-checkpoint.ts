@@ -39,7 +39,7 @@ export async function verifyCheckpoint(
 
   const findings: Finding[] = [];
   for (const { folder: part, tensors, findings: broken } of await surveyHeaders(listing)) {
-    findings.push(...broken);
+    for (const finding of broken) findings.push(finding);
     const index = await readShardIndex(part);
     if (!index) {
       if ([...part.files.keys()].some(shardNumber))
@@ -60,7 +60,7 @@ export async function verifyCheckpoint(
           ),
         );
     }
-    findings.push(...compareIndex(index, tensors, part));
+    for (const finding of compareIndex(index, tensors, part)) findings.push(finding);
     if (isFine(findings))
       findings.push(
         ...compareTotal(
@@ -73,7 +73,7 @@ export async function verifyCheckpoint(
   const manifest = await readManifest(path, folder);
   if ("code" in manifest) return { ok: false, findings: [...findings, manifest], files: 0, bytes: 0 };
   const compared = await compareFiles(files, manifest, options);
-  findings.push(...compared.findings);
+  for (const finding of compared.findings) findings.push(finding);
   return { ok: isFine(findings), findings, files: manifest.size, bytes: compared.bytes };
 }
 

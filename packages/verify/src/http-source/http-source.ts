@@ -6,7 +6,7 @@
  * compared in each answer instead. A redirect is followed by the host, which shows only where it ended: there the scheme is
  * checked.
  */
-import { assertRange, type ByteSource, concatBytes } from "@s7l/format";
+import { assertRange, type ByteSource, joinBytes } from "@s7l/format";
 import { HttpError } from "./errors.ts";
 import { BLOCK, readAhead } from "./read-ahead.ts";
 import { requestRange, type Session } from "./request.ts";
@@ -57,7 +57,7 @@ export async function openHttpSource(address: string | URL, options: HttpOptions
       const { bytes } = await requestRange(session, offset + at, Math.min(LONGEST, length - at), { known });
       pieces.push(bytes);
     }
-    return pieces.length === 1 && pieces[0] ? pieces[0] : concatBytes(...pieces);
+    return pieces.length === 1 && pieces[0] ? pieces[0] : joinBytes(pieces);
   };
   return {
     ...readAhead({ size, read }),
