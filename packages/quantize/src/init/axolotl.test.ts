@@ -80,6 +80,36 @@ learning_rate: 3e-4
   });
 });
 
+test.each([
+  ["brackets", "[".repeat(1000) + "]".repeat(1000)],
+  ["brackets after some that close nothing", "]".repeat(1000) + "[".repeat(1000)],
+  ["maps in one line", "{a: ".repeat(1000)],
+  ["lists in one line", "- ".repeat(500_000)],
+  ["keys in one line", "? ".repeat(1000)],
+  ["lines, each further in", Array.from({ length: 1000 }, (_, i) => `${" ".repeat(i)}a:`).join("\n")],
+  ["lines at the bound of indentation", Array.from({ length: 128 }, (_, i) => `${" ".repeat(i)}a:`).join("\n")],
+  ["aliases, each in the next", chain(99)],
+  ["a list that holds itself", "a: &a [*a]"],
+  ["a map that holds itself", "&a {b: *a}"],
+])("refuses a file that nests without end: %s", (_, text) => {
+  expect(() => read(text)).toThrow(
+    expect.objectContaining({
+      name: "QuantizeError",
+      message: "init.yml nests more than 64 deep, or holds itself by an alias",
+    }),
+  );
+});
+
+test("refuses more aliases than can be looked for soon", () => {
+  expect(() => read(chain(20_000))).toThrow("init.yml has 20000 aliases; 100 are the most");
+});
+
+test("takes a file that nests as files do, however long its lists and texts", () => {
+  const list = Array.from({ length: 200 }, (_, i) => `{a: ${i}, b: [1, 2]}`).join(", ");
+  const text = `random_init_weights: true\nbase_model: x\nmodel_config:\n  a: [${list}]\n  b: |\n${" ".repeat(300)}text\nc: "${"[".repeat(100)}" # ${"{".repeat(100)}\n`;
+  expect(read(text).values).toHaveProperty("b", "text\n");
+});
+
 /** Nine levels of lists of nine aliases. */
 function bomb(): string {
   const levels = Array.from(
@@ -90,4 +120,9 @@ function bomb(): string {
         .join(", ")}]`,
   );
   return levels.join("\n");
+}
+
+/** A list, and so many more, each of which holds the one before. */
+function chain(length: number): string {
+  return ["l0: &l0 []", ...Array.from({ length }, (_, i) => `l${i + 1}: &l${i + 1} [*l${i}]`)].join("\n");
 }

@@ -2,7 +2,7 @@
  * Axolotl's training files (seed 002), as far as they describe a model to be made: `random_init_weights: true` with a config in
  * `model_config`, `overrides_of_model_config`, or a file that `base_model_config` names.
  */
-import { parseDocument } from "yaml";
+import { Lexer, parseDocument } from "yaml";
 import { QuantizeError } from "../errors.ts";
 import { isObject, type Json, type JsonObject } from "../json.ts";
 
@@ -19,6 +19,10 @@ export interface AxolotlModel {
 
 /** Far above any training file; a bound for the aliases of a hostile one. */
 const MAX_YAML = 1 << 20;
+/** Deeper than any training file nests. */
+const DEEPEST = 64;
+/** The parser looks through the whole file for each. */
+const MAX_ALIASES = 100;
 
 const USED = [
   "random_init_weights",
@@ -68,29 +72,60 @@ export function readAxolotl(text: string, place: string): AxolotlModel {
 
 function parseYaml(text: string, place: string): JsonObject {
   if (text.length > MAX_YAML) throw new QuantizeError("config", `${place} has more than ${MAX_YAML} characters`, place);
+  const tooDeep = (): never => {
+    throw new QuantizeError("config", `${place} nests more than ${DEEPEST} deep, or holds itself by an alias`, place);
+  };
+  const { depth, aliases } = measure(text);
+  if (depth > DEEPEST) tooDeep();
+  if (aliases > MAX_ALIASES)
+    throw new QuantizeError("config", `${place} has ${aliases} aliases; ${MAX_ALIASES} are the most`, place);
   const parsed = parseDocument(text, { uniqueKeys: true });
   const [error] = parsed.errors;
   if (error)
     throw new QuantizeError("config", `${place} is not YAML: ${error.message.split("\n")[0]}`, place, { cause: error });
   let value: unknown;
   try {
-    value = parsed.toJS({ maxAliasCount: 100 });
+    value = parsed.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (cause) {
     throw new QuantizeError("config", `${place} repeats itself too often by aliases`, place, { cause });
   }
-  const json = toJson(value);
+  const json = toJson(value, DEEPEST, tooDeep);
   if (!isObject(json)) throw new QuantizeError("config", `${place} is not a map of keys`, place);
   return json;
 }
 
-/** YAML's values as JSON's: dates and the like become text. */
-function toJson(value: unknown): Json {
+/**
+ * How many aliases a text has, and how deep it nests at most. The parser calls itself for each level, and an overflow there may end the process. What counts are open
+ * brackets and, outside of them, how far a line is indented, by two, and the marks on it that begin a level.
+ */
+function measure(text: string): { readonly depth: number; readonly aliases: number } {
+  let brackets = 0;
+  let line = 0;
+  let depth = 0;
+  let aliases = 0;
+  let begun = true;
+  for (const lexeme of new Lexer().lex(text)) {
+    if (/^\*\S+$/.test(lexeme)) aliases++;
+    if (lexeme === "[" || lexeme === "{") brackets++;
+    else if (lexeme === "]" || lexeme === "}") brackets = Math.max(0, brackets - 1);
+    else if (brackets > 0) continue;
+    else if (begun) line = lexeme.trim() === "" ? lexeme.length / 2 : 0;
+    if (/^[-?:]$/.test(lexeme)) line++;
+    begun = lexeme.endsWith("\n");
+    depth = Math.max(depth, brackets + line);
+  }
+  return { depth, aliases };
+}
+
+/** YAML's values as JSON's: dates and the like become text. What nests deeper than `left` is refused. */
+function toJson(value: unknown, left: number, refuse: () => never): Json {
+  if (left < 0) refuse();
   if (value === null || value === undefined) return null;
   if (typeof value === "boolean" || typeof value === "number" || typeof value === "string") return value;
-  if (Array.isArray(value)) return value.map(toJson);
+  if (Array.isArray(value)) return value.map((item) => toJson(item, left - 1, refuse));
   if (value instanceof Date) return value.toISOString();
   if (typeof value === "object")
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, toJson(item)]));
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, toJson(item, left - 1, refuse)]));
   return String(value);
 }
 
