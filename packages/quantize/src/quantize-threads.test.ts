@@ -149,6 +149,27 @@ describe("quantizeOnThreads", () => {
     }
   });
 
+  test("stops what was begun with a signal, and nothing else", async () => {
+    const threaded = quantizeOnThreads(checkpoint, 2);
+    const path = join(folder, "spans");
+    const handle = await open(path, "w+");
+    const embedding = tensorPlan(threaded.fold).find(({ name }) => name === threaded.fold.embedding);
+    if (!embedding) throw new Error("no embedding");
+    const place = { path, descriptor: handle.fd, offset: 0, chunkSize: 1 << 20 };
+    try {
+      const stop = new AbortController();
+      const writing = [stop, new AbortController()].map(({ signal }) => threaded.writeSpan?.(embedding, place, signal));
+      setTimeout(() => stop.abort(new Error("enough")), 20);
+      expect(await Promise.allSettled(writing)).toEqual([
+        { status: "rejected", reason: expect.objectContaining({ message: "enough" }) },
+        { status: "fulfilled", value: expect.any(Uint8Array) },
+      ]);
+    } finally {
+      await threaded.close();
+      await handle.close();
+    }
+  });
+
   test("says which file its threads cannot write to", async () => {
     const threaded = quantizeOnThreads(checkpoint, 1);
     const path = join(folder, "config.json");

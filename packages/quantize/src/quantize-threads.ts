@@ -62,17 +62,18 @@ export function quantizeOnThreads(
     }
   }
 
-  const writing = new Set<GivenTask>();
-  const heeded = new WeakSet<AbortSignal>();
-  /** Ends what is being written when a signal fires, by one listener: Node warns of eleven. */
-  const heed = (signal: AbortSignal): void => {
+  const heeded = new WeakMap<AbortSignal, Set<GivenTask>>();
+  /** The tasks that end when a signal fires, by one listener: Node warns of eleven. */
+  const tasksOf = (signal: AbortSignal): Set<GivenTask> => {
+    const known = heeded.get(signal);
+    if (known) return known;
+    const tasks = new Set<GivenTask>();
+    heeded.set(signal, tasks);
     const cancel = (): void => {
-      for (const task of writing) task.cancel();
+      for (const task of tasks) task.cancel();
     };
-    if (signal.aborted) cancel();
-    if (heeded.has(signal)) return;
-    heeded.add(signal);
     signal.addEventListener("abort", cancel, { once: true });
+    return tasks;
   };
 
   const write: WriteStored = (tensor, view, stored, into, signal) => {
@@ -82,8 +83,9 @@ export function quantizeOnThreads(
     const run = async (): Promise<SpanEnd & { readonly hashes: Uint8Array }> => {
       const thread = await take();
       const task = thread.give({ tensor, view, stored: description, place, into });
-      writing.add(task);
-      if (signal) heed(signal);
+      const heeding = signal && tasksOf(signal);
+      heeding?.add(task);
+      if (signal?.aborted) task.cancel();
       try {
         const reply = await task.next();
         signal?.throwIfAborted();
@@ -91,7 +93,7 @@ export function quantizeOnThreads(
         if (!hashes) throw new QuantizeError("tensor", `the span of ${tensor.name} was not written`, tensor.name);
         return { digest, report, hashes };
       } finally {
-        writing.delete(task);
+        heeding?.delete(task);
       }
     };
     return run();
