@@ -108,6 +108,15 @@ describe("a weights folder that was changed", () => {
     await expect(openWeights(folder)).rejects.toMatchObject({ name: "FormatError", code, at: join(folder, at) });
   });
 
+  test("is refused with a template that is empty, as an artifact would be", async () => {
+    await writeWeights(folder, matricesOf());
+    await edit(/"chatTemplate": ".*"/, '"chatTemplate": ""');
+    await expect(openWeights(folder)).rejects.toMatchObject({
+      code: "schema",
+      at: "weights.json.vocabulary.chatTemplate",
+    });
+  });
+
   test("is refused with a tensor less in weights.json than its fold has", async () => {
     await writeWeights(folder, matricesOf());
     const index = JSON.parse(await readFile(indexPath(), "utf8"));

@@ -11,9 +11,9 @@
 import { type Fold, foldSchema } from "../fold/fold.ts";
 import { lexicalSchema } from "../fold/lexical.ts";
 import { MAX_TENSORS, type PlannedTensor, tensorPlan } from "../fold/tensor-plan.ts";
-import { type Infer, integer, list, oneOf, optional, record, text } from "../schema.ts";
+import { type Infer, list, oneOf, optional, record, text } from "../schema.ts";
 import { spanLayout } from "../span.ts";
-import { metaSchema, provenanceSchema } from "../weights.ts";
+import { metaSchema, provenanceSchema, vocabularySchema } from "../weights.ts";
 
 const hex = text(64, /^[0-9a-f]{64}$/);
 
@@ -34,12 +34,10 @@ export const folderSchema = record({
   fold: foldSchema,
   lexical: optional(lexicalSchema),
   vocabulary: record({
+    ...vocabularySchema.fields,
     /** SHA-256 of the files of those names, where there are such. */
     tokenizer: optional(hex),
     vocab: optional(hex),
-    chatTemplate: optional(text()),
-    bos: optional(integer()),
-    eos: list(integer(), 64),
   }),
   meta: metaSchema,
   tensors: list(tensorSchema, MAX_TENSORS, 1),
