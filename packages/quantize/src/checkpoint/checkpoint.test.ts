@@ -113,6 +113,21 @@ test("tokenizer, template and special ids are found beside the weights", async (
   expect(vocabulary).toEqual({ tokenizer: new TextEncoder().encode("{ }"), chatTemplate: "{{ messages }}", eos: [3] });
 });
 
+test("a template is taken to the character, and refused where it is not UTF-8", async () => {
+  await put("config.json", config);
+  await put("model.safetensors", encodeSafetensors(tensors));
+  await put("chat_template.jinja", "\ufeff{{ messages }}");
+  const checkpoint = await openCheckpoint(folder);
+  await checkpoint.close();
+  expect(checkpoint.files.chatTemplate).toBe("\ufeff{{ messages }}");
+  await writeFile(join(folder, "chat_template.jinja"), Uint8Array.of(0x7b, 0xff));
+  await expect(openCheckpoint(folder)).rejects.toMatchObject({
+    name: "QuantizeError",
+    code: "checkpoint",
+    message: "chat_template.jinja is not UTF-8 text",
+  });
+});
+
 test("vocab.json is a vocabulary only where it is the whole of it", async () => {
   await put("config.json", config);
   await put("model.safetensors", encodeSafetensors(tensors));

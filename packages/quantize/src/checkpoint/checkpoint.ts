@@ -135,10 +135,19 @@ async function readVocabularyFiles(root: string, folder: string): Promise<Vocabu
   return {
     ...(tokenizer ? { tokenizer } : {}),
     ...(vocab ? { vocab } : {}),
-    ...(template ? { chatTemplate: new TextDecoder().decode(template) } : {}),
+    ...(template ? { chatTemplate: textOf(template, "chat_template.jinja") } : {}),
     ...(tokenizerConfig ? { tokenizerConfig: parseJsonObject(tokenizerConfig, "tokenizer_config.json") } : {}),
     ...(generationConfig ? { generationConfig: parseJsonObject(generationConfig, "generation_config.json") } : {}),
   };
+}
+
+/** A file's text, every character of it: a leading mark too, which a template would print. */
+function textOf(bytes: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    return refuse(`${name} is not UTF-8 text`, name, cause);
+  }
 }
 
 /** Every tensor of a folder; each file opened is added to `opened`, also when this throws. */
