@@ -30,7 +30,7 @@ export interface Listing {
 
 /**
  * Lists a folder and the folders in it. Names that begin with a dot are left out: caches and half-written files. Throws
- * QuantizeError `checkpoint` where the folder cannot be read.
+ * QuantizeError `checkpoint` where the folder cannot be read, or nests deeper than a checkpoint does.
  */
 export async function listCheckpoint(folder: string): Promise<Listing> {
   const files: ListedFile[] = [];
@@ -41,7 +41,13 @@ export async function listCheckpoint(folder: string): Promise<Listing> {
       const name = prefix + entry.name;
       const path = join(folder, name);
       if (entry.isDirectory()) {
-        if (depth < MAX_DEPTH) await walk(`${name}/`, depth + 1);
+        if (depth === MAX_DEPTH)
+          throw new QuantizeError(
+            "checkpoint",
+            `${path} lies more than ${MAX_DEPTH} folders deep in ${folder}, as nothing of a checkpoint does; move it out`,
+            path,
+          );
+        await walk(`${name}/`, depth + 1);
         continue;
       }
       // A link counts as the file it leads to: the Hub's cache is made of links.

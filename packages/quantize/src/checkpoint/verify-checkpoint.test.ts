@@ -1,4 +1,16 @@
-import { appendFile, open, readdir, readFile, rm, stat, symlink, truncate, utimes, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { removeCheckpoint, SHARDS, tinyCheckpoint } from "../../test/tiny-checkpoint.ts";
@@ -113,6 +125,18 @@ describe("manifest", () => {
     await expect(makeManifest(folder, { out: folder })).rejects.toMatchObject({
       code: "io",
       message: expect.stringContaining("is a folder; give the name of a file"),
+    });
+  });
+
+  test("leaves no file out unseen because it lies deep", async () => {
+    await mkdir(at("a/b/c/d"), { recursive: true });
+    await writeFile(at("a/b/c/d/file"), "");
+    expect([...(await makeManifest(folder)).manifest.keys()]).toContain("a/b/c/d/file");
+    await mkdir(at("a/b/c/d/e"));
+    await expect(makeManifest(folder)).rejects.toMatchObject({
+      code: "checkpoint",
+      at: at("a/b/c/d/e"),
+      message: expect.stringContaining("move it out"),
     });
   });
 
