@@ -188,6 +188,12 @@ test.each<readonly [string, () => Promise<void>, string, RegExp]>([
     /tensor x in 7/,
   ],
   [
+    "a shard on another disk",
+    () => put("model.safetensors.index.json", withMap({ x: "c:\\x.safetensors" })),
+    "checkpoint",
+    /which is not a safetensors file beside it/,
+  ],
+  [
     "a tensor that its shard lacks",
     () => put("model.safetensors.index.json", withMap({ x: shardNames[0] })),
     "checkpoint",

@@ -8,9 +8,10 @@ import { sha256 } from "@s7l/format";
 import { type FileSource, openFileSource } from "@s7l/format/file";
 import type { Config } from "../config.ts";
 import { QuantizeError } from "../errors.ts";
-import { isObject, type JsonObject, parseJsonObject } from "../json.ts";
+import { type JsonObject, parseJsonObject } from "../json.ts";
 import { readCheckpointFile } from "./checkpoint-file.ts";
 import { readSafetensors, type StoredTensor } from "./safetensors.ts";
+import { INDEX_FILE, parseShardIndex } from "./shard-index.ts";
 import type { VocabularyFiles } from "./vocabulary.ts";
 
 /** Where a checkpoint is: one folder, or a trunk and its experts in any order. */
@@ -152,37 +153,27 @@ function textOf(bytes: Uint8Array, name: string): string {
 
 /** Every tensor of a folder; each file opened is added to `opened`, also when this throws. */
 async function openTensors(root: string, folder: string, opened: Opened[]): Promise<readonly StoredTensor[]> {
-  const index = await readCheckpointFile(root, folder, "model.safetensors.index.json");
+  const index = await readCheckpointFile(root, folder, INDEX_FILE);
   if (!index || (await exists(join(folder, "model.safetensors"))))
     return openShard(folder, "model.safetensors", opened);
 
-  const place = "model.safetensors.index.json";
-  const { weight_map: map } = parseJsonObject(index, place);
-  if (!isObject(map)) return refuse(`${place} has no weight_map`, place);
-  const shardOf = new Map<string, string>();
-  for (const [name, shard] of Object.entries(map)) {
-    if (typeof shard !== "string" || shard !== basename(shard) || !shard.endsWith(".safetensors"))
-      return refuse(
-        `${place} puts tensor ${name} in ${JSON.stringify(shard)}, which is not a safetensors file beside it`,
-        name,
-      );
-    shardOf.set(name, shard);
-  }
+  const shardOf = new Map(parseShardIndex(index, INDEX_FILE).shardOf);
   const shards = [...new Set(shardOf.values())].sort();
   if (shards.length > MAX_SHARDS)
-    refuse(`${place} names ${shards.length} shards, at most ${MAX_SHARDS} are allowed`, place);
+    refuse(`${INDEX_FILE} names ${shards.length} shards, at most ${MAX_SHARDS} are allowed`, INDEX_FILE);
   const tensors: StoredTensor[] = [];
   for (const shard of shards) {
     if (!(await exists(join(folder, shard))))
-      refuse(`shard ${shard}, which ${place} names, is missing from ${folder}`, shard);
+      refuse(`shard ${shard}, which ${INDEX_FILE} names, is missing from ${folder}`, shard);
     for (const tensor of await openShard(folder, shard, opened)) {
       if (shardOf.get(tensor.name) !== shard)
-        refuse(`tensor ${tensor.name} is in ${shard}, but not by ${place}`, tensor.name);
+        refuse(`tensor ${tensor.name} is in ${shard}, but not by ${INDEX_FILE}`, tensor.name);
       shardOf.delete(tensor.name);
       tensors.push(tensor);
     }
   }
-  for (const [name, shard] of shardOf) refuse(`tensor ${name} should be in ${shard} by ${place}, but is not`, name);
+  for (const [name, shard] of shardOf)
+    refuse(`tensor ${name} should be in ${shard} by ${INDEX_FILE}, but is not`, name);
   return tensors;
 }
 

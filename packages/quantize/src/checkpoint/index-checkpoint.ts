@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { writeFileWhole } from "@s7l/format/file";
 import { QuantizeError } from "../errors.ts";
 import { surveyHeaders } from "./lint.ts";
-import { listCheckpoint, shardNumber } from "./listing.ts";
+import { type HeaderTensor, listCheckpoint, shardNumber } from "./listing.ts";
 import { encodeShardIndex, INDEX_FILE } from "./shard-index.ts";
 
 /** An index that was written. */
@@ -28,8 +28,8 @@ export async function indexCheckpoint(folder: string): Promise<readonly BuiltInd
     const shards = files.filter(({ name }) => shardNumber(name.slice(part.prefix.length)));
     if (shards.length === 0) continue;
     const path = join(folder, part.prefix, INDEX_FILE);
-    await writeFileWhole(path, encodeShardIndex(tensors, part.prefix));
     const bytes = tensors.reduce((sum, { length }) => sum + length, 0);
+    await writeFileWhole(path, encodeShardIndex(shardsOf(tensors, part.prefix), bytes));
     built.push({ path, shards: shards.length, tensors: tensors.length, bytes });
   }
   if (built.length === 0) {
@@ -37,4 +37,16 @@ export async function indexCheckpoint(folder: string): Promise<readonly BuiltInd
     throw new QuantizeError("checkpoint", message, folder);
   }
   return built;
+}
+
+/** The shard of each tensor, by name in order. Throws QuantizeError `tensor` for a name that is there twice. */
+function shardsOf(tensors: readonly HeaderTensor[], prefix: string): ReadonlyMap<string, string> {
+  const fileOf = new Map<string, string>();
+  for (const { name, file } of tensors) {
+    const other = fileOf.get(name);
+    if (other !== undefined)
+      throw new QuantizeError("tensor", `tensor ${name} is in ${other} and in ${file}; an index can name one`, name);
+    fileOf.set(name, file);
+  }
+  return new Map([...fileOf.keys()].sort().map((name) => [name, fileOf.get(name)?.slice(prefix.length) ?? ""]));
 }

@@ -91,6 +91,8 @@ export function shardNumber(name: string): { readonly number: number; readonly o
 
 /** A folder that holds weights: the checkpoint's own, or one of S7's trunk and experts (seed 001 §5). */
 export interface WeightFolder {
+  /** The checkpoint's. */
+  readonly folder: string;
   /** "" or, for instance, "trunk_final/". */
   readonly prefix: string;
   /** Its own files, by their names within it. */
@@ -99,7 +101,7 @@ export interface WeightFolder {
 }
 
 /** Where the weights of a checkpoint lie. */
-export function weightFolders({ files }: Listing): readonly WeightFolder[] {
+export function weightFolders({ folder, files }: Listing): readonly WeightFolder[] {
   const within = (prefix: string): ReadonlyMap<string, ListedFile> =>
     new Map(
       files.flatMap((file) => {
@@ -109,8 +111,10 @@ export function weightFolders({ files }: Listing): readonly WeightFolder[] {
     );
   const own = within("");
   const parts = new Set(files.flatMap(({ name }) => /^(trunk_final|expert\d+_final)\//.exec(name)?.[0] ?? []));
-  if (own.has("config.json") || !parts.has("trunk_final/")) return [{ prefix: "", files: own, config: "needed" }];
+  if (own.has("config.json") || !parts.has("trunk_final/"))
+    return [{ folder, prefix: "", files: own, config: "needed" }];
   return [...parts].sort().map((prefix) => ({
+    folder,
     prefix,
     files: within(prefix),
     config: prefix === "trunk_final/" ? "needed" : "optional",

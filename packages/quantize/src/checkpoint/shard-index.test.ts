@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expenseOf, mangledBytes } from "@s7l/fixtures";
@@ -22,7 +22,7 @@ const MIB = 1 << 20;
 async function read(bytes: Uint8Array | string): ReturnType<typeof readShardIndex> {
   await writeFile(path, bytes);
   const file = { name: INDEX_FILE, path, size: Buffer.byteLength(bytes), stamp: "" };
-  return readShardIndex({ prefix: "", files: new Map([[INDEX_FILE, file]]), config: "optional" });
+  return readShardIndex({ folder, prefix: "", files: new Map([[INDEX_FILE, file]]), config: "optional" });
 }
 
 describe("an index of shards from a stranger", () => {
@@ -56,6 +56,17 @@ describe("an index of shards from a stranger", () => {
     });
     expect(milliseconds).toBeLessThan(1000);
     expect(bytes).toBeLessThan(128 * MIB);
+  });
+
+  test.skipIf(process.platform === "win32")("is a finding where it is a link out of its checkpoint", async () => {
+    const inside = join(folder, "inside");
+    await mkdir(inside);
+    await writeFile(path, VALID);
+    await symlink(path, join(inside, INDEX_FILE));
+    const file = { name: INDEX_FILE, path: join(inside, INDEX_FILE), size: VALID.length, stamp: "" };
+    expect(
+      await readShardIndex({ folder: inside, prefix: "", files: new Map([[INDEX_FILE, file]]), config: "optional" }),
+    ).toMatchObject({ code: "index-broken", message: expect.stringContaining("is a link out of its checkpoint") });
   });
 
   test("is an index or a finding, whatever the bytes", async () => {

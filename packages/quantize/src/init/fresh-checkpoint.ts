@@ -3,6 +3,7 @@
  *
  * Matrices start normal with deviation `initializer_range` (0.02), gains of norms at 1, all other vectors at 0.
  */
+import { INDEX_FILE } from "../checkpoint/shard-index.ts";
 import { type Config, choice, real } from "../config.ts";
 import { QuantizeError } from "../errors.ts";
 import type { JsonObject } from "../json.ts";
@@ -65,7 +66,7 @@ export function freshCheckpoint(config: Config, { seed, type: asked, sharding }:
         isTrunk ? freshConfig(config.values, type) : { model_type: `${lowered.family}_expert`, base: TRUNK },
       ),
       ...(routed && isTrunk ? [textFile("vocab.json", madeVocabulary(lowered.fold.vocab))] : []),
-      ...(shards.length > 1 ? [fileOf("model.safetensors.index.json", shardIndex(shards, type))] : []),
+      ...(shards.length > 1 ? [fileOf(INDEX_FILE, shardIndex(shards, type))] : []),
     ];
     const data = shards.map(({ file, tensors: held }): FreshFile => {
       const header = safetensorsHeader(held, type);

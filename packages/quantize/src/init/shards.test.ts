@@ -75,3 +75,17 @@ test("an index names the file of each tensor, and all bytes", () => {
     },
   });
 });
+
+test("an index lists tensors in the order of the files, whatever their names", () => {
+  const shards = shardTensors([tensor("b", 1), tensor("7", 1)], "F32", { count: 2 });
+  expect(new TextDecoder().decode(shardIndex(shards, "F32"))).toBe(`{
+  "metadata": {
+    "total_size": 8
+  },
+  "weight_map": {
+    "b": "model-00001-of-00002.safetensors",
+    "7": "model-00002-of-00002.safetensors"
+  }
+}
+`);
+});

@@ -1,4 +1,5 @@
 /** Safetensors files for a list of tensors: which file holds which, and what stands before the data. */
+import { encodeShardIndex } from "../checkpoint/shard-index.ts";
 import { QuantizeError } from "../errors.ts";
 import type { ClassicTensor } from "./classic-tensors.ts";
 import { FLOAT_BYTES, type FloatType } from "./element.ts";
@@ -101,6 +102,5 @@ export function safetensorsHeader(tensors: readonly ClassicTensor[], type: Float
 export function shardIndex(shards: readonly Shard[], type: FloatType): Uint8Array {
   const entries = shards.flatMap(({ file, tensors }) => tensors.map(({ name }) => [name, file] as const));
   const total = shards.flatMap(({ tensors }) => tensors).reduce((sum, tensor) => sum + bytesOf(tensor, type), 0);
-  const index = { metadata: { total_size: total }, weight_map: Object.fromEntries(entries) };
-  return new TextEncoder().encode(`${JSON.stringify(index, null, 2)}\n`);
+  return encodeShardIndex(new Map(entries), total);
 }
