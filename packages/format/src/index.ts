@@ -147,6 +147,7 @@ export { takeTurn } from "./turn.ts";
 export { parseVocabularyMap } from "./vocabulary-map.ts";
 export {
   isAscending,
+  METHODS,
   type Meta,
   metaSchema,
   type Policy,

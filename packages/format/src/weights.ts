@@ -4,7 +4,7 @@
  */
 import { type Fold, MAX_CONTEXT } from "./fold/fold.ts";
 import type { LexicalTable } from "./fold/lexical.ts";
-import type { PlannedTensor } from "./fold/tensor-plan.ts";
+import type { Dtype, PlannedTensor } from "./fold/tensor-plan.ts";
 import { bytes, type Infer, integer, list, oneOf, optional, record, text } from "./schema.ts";
 
 /**
@@ -19,6 +19,14 @@ export const provenanceSchema = record({
   sha256: bytes(32),
 });
 export type Provenance = Infer<typeof provenanceSchema>;
+
+/** The methods that give a tensor of a dtype. */
+export const METHODS: Readonly<Record<Dtype, readonly Provenance["method"][]>> = {
+  i8: ["per_row_int8"],
+  i8x2: ["two_plane_int8"],
+  f32: ["copy", "derive"],
+  u64: ["derive"],
+};
 
 /** A text that may be absent, and is not empty: that would be another way to say so. */
 const stated = (max?: number) => optional(text(max, undefined, 1));

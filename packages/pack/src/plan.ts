@@ -14,6 +14,7 @@ import {
   MAX_COMPONENTS,
   MAX_PROMPT_IDS,
   MAX_PROMPTS,
+  METHODS,
   type Policy,
   parseVocabularyMap,
   placeSections,
@@ -83,6 +84,15 @@ export function planSeal(weights: WeightSource, options: PlanOptions): SealPlan 
   if (data.components.length > MAX_COMPONENTS) {
     throw new PackError("weights", `${data.components.length} components; at most ${MAX_COMPONENTS} are allowed`);
   }
+  for (const tensor of data.tensors) {
+    const { method } = weights.origin(tensor);
+    if (!METHODS[tensor.dtype].includes(method))
+      throw new PackError(
+        "weights",
+        `tensor ${tensor.name} is ${tensor.dtype}, which method ${method} does not give`,
+        tensor.name,
+      );
+  }
   const golden = prompts.map((ids): GoldenPrompt => ({ ids, digest: new Uint8Array(HASH_SIZE) }));
   const draft: Metadata = { weights, policy, golden, ...unsealedRecords(data, weights) };
   const sections = encodeMetadata(draft);
@@ -126,7 +136,8 @@ function unsealedRecords(
 }
 
 function assertFit({ fold, lexical, vocabulary }: WeightSource, policy: Policy): void {
-  const routed = fold.stages.some(({ kind }) => kind === "routed");
+  const stages = fold.stages.filter((stage) => stage.kind === "routed");
+  const routed = stages.length > 0;
   if (routed && !lexical) throw new PackError("weights", "the fold has a routed stage, but there is no routing table");
   if (!routed && lexical) throw new PackError("weights", "there is a routing table, but the fold has no routed stage");
   if (policy.maxContext > fold.context) {
@@ -135,6 +146,10 @@ function assertFit({ fold, lexical, vocabulary }: WeightSource, policy: Policy):
   for (const id of [...vocabulary.eos, ...(vocabulary.bos === undefined ? [] : [vocabulary.bos])]) {
     if (id >= fold.vocab)
       throw new PackError("weights", `special token ${id} is not below the vocabulary's ${fold.vocab}`);
+  }
+  for (const { expert } of lexical ? [...lexical.domains, lexical.fallback] : []) {
+    const short = stages.find(({ experts }) => expert >= experts);
+    if (short) throw new PackError("weights", `a route leads to expert ${expert} of ${short.experts}`);
   }
   for (const { name, triggers } of lexical?.domains ?? []) {
     if (new Set(triggers).size !== triggers.length)

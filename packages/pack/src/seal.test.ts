@@ -160,6 +160,7 @@ describe("what does not fit the fold", () => {
   const { lexical, ...unrouted } = routed;
   const utf8 = (text: string) => new TextEncoder().encode(text);
   const twice = { ...tinyLexical, domains: tinyLexical.domains.map((it) => ({ ...it, triggers: ["x", "x"] })) };
+  const beyond = { ...tinyLexical, domains: tinyLexical.domains.map((it) => ({ ...it, expert: 4095 })) };
   test.each<[string, WeightSource, Partial<SealOptions>, string]>([
     ["a routed stage without a routing table", unrouted, {}, "weights"],
     [
@@ -173,6 +174,19 @@ describe("what does not fit the fold", () => {
     ["a token that ends a text twice", { ...routed, vocabulary: { eos: [1, 1] } }, {}, "weights"],
     ["a first token outside the vocabulary", { ...routed, vocabulary: { eos: [], bos: 40 } }, {}, "weights"],
     ["a routing table with a trigger twice", { ...routed, lexical: twice }, {}, "weights"],
+    ["a domain whose expert there is not", { ...routed, lexical: beyond }, {}, "weights"],
+    [
+      "a fallback whose expert there is not",
+      { ...routed, lexical: { ...tinyLexical, fallback: { name: "x", expert: 4095 } } },
+      {},
+      "weights",
+    ],
+    [
+      "a matrix that was copied",
+      { ...routed, origin: (tensor) => ({ ...routed.origin(tensor), method: "copy" }) },
+      {},
+      "weights",
+    ],
     ["two vocabularies", { ...routed, vocabulary: { ...routed.vocabulary, tokenizer: utf8("{}") } }, {}, "weights"],
     [
       "a vocab.json with a token twice",

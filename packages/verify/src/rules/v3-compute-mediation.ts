@@ -6,9 +6,9 @@ import {
   componentsOf,
   componentsSchema,
   type DataLayout,
-  type Dtype,
   dataRoot,
   equalBytes,
+  METHODS,
   type Provenance,
   provenanceListSchema,
   type Value,
@@ -55,13 +55,6 @@ export function recomputedComponents(
     refuse("data-root", "section DATA does not carry the data root", "DATA");
   return components;
 }
-
-const METHODS: Readonly<Record<Dtype, readonly Provenance["method"][]>> = {
-  i8: ["per_row_int8"],
-  i8x2: ["two_plane_int8"],
-  f32: ["copy", "derive"],
-  u64: ["derive"],
-};
 
 /** One record a tensor, of a method that gives its dtype. */
 export function provenTensors(value: Value, { tensors }: DataLayout): readonly Provenance[] {
