@@ -5,7 +5,7 @@
 import { realpath } from "node:fs/promises";
 import { openFileSource } from "@s7l/format/file";
 import { MAX_SHARDS } from "./checkpoint.ts";
-import { error, type Finding, isFine, note } from "./findings.ts";
+import { brokenNames, error, type Finding, isFine, note } from "./findings.ts";
 import {
   type ListedFile,
   type Listing,
@@ -45,12 +45,10 @@ export async function collectCheckpoint(folder: string, options: CollectOptions 
   return { ok: isFine(findings), findings, files: listing.files.length, shards, bytes };
 }
 
-function unfinished({ files, broken }: Listing): readonly Finding[] {
+function unfinished(listing: Listing): readonly Finding[] {
   return [
-    ...broken.map((name) =>
-      error("file-missing", name, `${name} is a link that leads to no file, or no regular file itself.`),
-    ),
-    ...files
+    ...brokenNames(listing),
+    ...listing.files
       .filter(({ name }) => /\.(incomplete|part|partial|tmp|aria2|crdownload)$/.test(name))
       .map(({ name }) => error("download-unfinished", name, `${name} was left by a download that did not finish.`)),
   ];

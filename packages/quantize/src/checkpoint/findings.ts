@@ -3,6 +3,8 @@
  * to one of the four troubles of seed 000, and each trouble has its way out.
  */
 
+import type { Listing } from "./listing.ts";
+
 /** Missing shards, corrupted files, memory issues, loading errors (seed 000, "Troubleshooting"). */
 export type Trouble = "missing" | "corrupted" | "memory" | "load";
 
@@ -83,3 +85,9 @@ export function adviceFor(findings: readonly Finding[]): readonly string[] {
 
 /** Whether nothing among the findings stops the checkpoint from being used. */
 export const isFine = (findings: readonly Finding[]): boolean => findings.every(({ severity }) => severity === "note");
+
+/** Names in a checkpoint's folder that lead to no file, which no manifest and no hash can be of. */
+export const brokenNames = ({ broken }: Listing): readonly Finding[] =>
+  broken.map((name) =>
+    error("file-missing", name, `${name} is a link that leads to no file, or no regular file itself.`),
+  );

@@ -8,6 +8,7 @@ import { FormatError } from "@s7l/format";
 import { appendText, assertReplaceable, readLines, writeFileWhole } from "@s7l/format/file";
 import { QuantizeError } from "../errors.ts";
 import { MAX_TEXT_FILE, readRegularFile } from "./checkpoint-file.ts";
+import { brokenNames } from "./findings.ts";
 import { hashFiles } from "./hash-files.ts";
 import { type ListedFile, listCheckpoint } from "./listing.ts";
 import { encodeManifest, MANIFEST_FILE, type Manifest, parseManifest } from "./manifest.ts";
@@ -35,10 +36,12 @@ export interface MadeManifest {
 /** Writes the manifest of a checkpoint. Throws QuantizeError `checkpoint` and FormatError `io`. */
 export async function makeManifest(folder: string, options: ManifestOptions = {}): Promise<MadeManifest> {
   const path = options.out ?? join(folder, MANIFEST_FILE);
-  const { files: all } = await listCheckpoint(folder);
+  const listing = await listCheckpoint(folder);
+  const [broken] = brokenNames(listing);
+  if (broken) throw new QuantizeError("checkpoint", `${broken.message} A manifest is of every file.`, broken.at);
   await assertManifest(path);
   const own = relative(folder, path).replaceAll(sep, "/");
-  const files = all.filter(({ name }) => name !== own);
+  const files = listing.files.filter(({ name }) => name !== own);
   const journal = join(dirname(path), `.${basename(path)}.journal`);
 
   const known = await readJournal(journal);

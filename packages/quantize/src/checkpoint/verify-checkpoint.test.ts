@@ -140,6 +140,17 @@ describe("manifest", () => {
     });
   });
 
+  test.skipIf(process.platform === "win32")(
+    "is not made where a link leads to no file, which verify names",
+    async () => {
+      await makeManifest(folder);
+      await symlink("nowhere", at("vocab.txt"));
+      const { ok, findings } = await verifyCheckpoint(folder);
+      expect([ok, findings[0]]).toMatchObject([false, { code: "file-missing", at: "vocab.txt" }]);
+      await expect(makeManifest(folder)).rejects.toMatchObject({ code: "checkpoint", at: "vocab.txt" });
+    },
+  );
+
   test("takes the place of an older one", async () => {
     const { path } = await makeManifest(folder);
     await writeFile(at("more.json"), "{}");

@@ -2,7 +2,7 @@
 import { join, relative, sep } from "node:path";
 import { QuantizeError } from "../errors.ts";
 import { MAX_TEXT_FILE, readRegularFile } from "./checkpoint-file.ts";
-import { error, type Finding, isFine } from "./findings.ts";
+import { brokenNames, error, type Finding, isFine } from "./findings.ts";
 import { hashFiles } from "./hash-files.ts";
 import { surveyHeaders } from "./lint.ts";
 import { type ListedFile, listCheckpoint, shardNumber } from "./listing.ts";
@@ -37,7 +37,7 @@ export async function verifyCheckpoint(
   const own = relative(folder, path).replaceAll(sep, "/");
   const files = listing.files.filter(({ name }) => name !== own);
 
-  const findings: Finding[] = [];
+  const findings: Finding[] = [...brokenNames(listing)];
   for (const { folder: part, tensors, findings: broken } of await surveyHeaders(listing)) {
     for (const finding of broken) findings.push(finding);
     const index = await readShardIndex(part);
