@@ -60,6 +60,10 @@ describe("parseArguments", () => {
     expect(parseArguments(["f", "--cold", "0"], VERB).values.cold).toBe(0);
   });
 
+  test("takes -undefined for a value, as no flag is called so", () => {
+    expect(parseArguments(["f", "--out", "-undefined"], VERB).values.out).toBe("-undefined");
+  });
+
   test("takes everything after -- by its place", () => {
     const { values } = parseArguments(["--fast", "--", "--out"], VERB);
     expect([values.file, values.fast, values.out]).toEqual(["--out", true, undefined]);

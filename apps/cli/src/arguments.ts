@@ -79,7 +79,7 @@ function tokensOf(words: readonly string[], flags: Flags) {
 function isFlag(word: string, flags: Flags): boolean {
   const [name = ""] = word.replace(/^--/, "").split("=");
   const long = word.startsWith("--") && Object.hasOwn(flags, name);
-  return long || word === "--" || Object.values(flags).some(({ short }) => word === `-${short}`);
+  return long || word === "--" || Object.values(flags).some(({ short }) => short !== undefined && word === `-${short}`);
 }
 
 function refuseUnknown(rawName: string, flags: Flags): never {

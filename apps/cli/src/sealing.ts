@@ -122,7 +122,7 @@ function ends(weights: WeightSource, { report, progress, signal, threads, check,
   return { ending, finish };
 }
 
-/** Every rule, with the golden prompts replayed. */
+/** Every rule, with the golden prompts replayed, or their digests held to a run of the same computation. */
 export function verifyWhole(
   source: ByteSource,
   { progress, signal, threads }: Watch,

@@ -39,7 +39,7 @@ function signatureBeside(place: string, key: PublicKey, signal: AbortSignal): Pr
   if (!isAddress(place)) return readSmallFile(signaturePlace(place, key));
   const url = addressOf(place);
   url.pathname = signaturePlace(url.pathname, key);
-  return fetchSmallFile(url.href, signal);
+  return fetchSmallFile(url, signal);
 }
 
 function nameOf(place: string): string {

@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
 import { readFailure } from "@s7l/format/file";
-import { fetchFailure } from "@s7l/verify";
+import { addressName, fetchFailure } from "@s7l/verify";
 import { CliError } from "./errors.ts";
 
 /** A key, signature or proof beyond this is none. */
@@ -94,7 +94,7 @@ const isCoded = (cause: unknown, code: string): boolean =>
 
 /** The bytes at an address, or undefined where the server has none. Throws CliError `io`. `patience`: milliseconds for the whole. */
 export async function fetchSmallFile(
-  url: string,
+  url: URL,
   signal: AbortSignal,
   patience = PATIENCE,
 ): Promise<Uint8Array | undefined> {
@@ -102,19 +102,23 @@ export async function fetchSmallFile(
   try {
     const response = await fetch(url, { signal: AbortSignal.any([signal, late]) });
     if (response.status === 404) return undefined;
-    if (response.status !== 200 || !response.body) return refuse(url, `cannot be fetched: status ${response.status}`);
+    if (response.status !== 200 || !response.body)
+      return refuse(addressName(url), `cannot be fetched: status ${response.status}`);
     const pieces: Uint8Array[] = [];
     let size = 0;
     for await (const piece of response.body) {
       size += piece.length;
-      if (size > LONGEST) return refuse(url, `has more than ${LONGEST} bytes`);
+      if (size > LONGEST) return refuse(addressName(url), `has more than ${LONGEST} bytes`);
       pieces.push(piece);
     }
     return new Uint8Array(Buffer.concat(pieces));
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof CliError) throw cause;
-    return refuse(url, `cannot be fetched: ${late.aborted ? `it took more than ${patience} ms` : fetchFailure(cause)}`);
+    return refuse(
+      addressName(url),
+      `cannot be fetched: ${late.aborted ? `it took more than ${patience} ms` : fetchFailure(cause)}`,
+    );
   }
 }
 

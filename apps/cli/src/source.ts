@@ -2,7 +2,7 @@
 import { open, stat } from "node:fs/promises";
 import { type ByteSource, equalBytes, MAGIC } from "@s7l/format";
 import { openFileSource } from "@s7l/format/file";
-import { openHttpSource, VerifyError } from "@s7l/verify";
+import { addressName, openHttpSource, VerifyError } from "@s7l/verify";
 import { refuseUsage } from "./errors.ts";
 
 /** A source with an end. */
@@ -14,6 +14,9 @@ export interface OpenSource extends ByteSource {
 export function isAddress(place: string): boolean {
   return /^https?:\/\//i.test(place);
 }
+
+/** A place as sentences name it: of an address without the query, where signed ones have their secret. */
+export const nameOf = (place: string): string => (isAddress(place) ? addressName(addressOf(place)) : place);
 
 /** Whether a file begins as artifacts do, whatever its name. A pipe is left alone: what is read from one is gone. */
 export async function isArtifactFile(path: string): Promise<boolean> {
@@ -59,7 +62,7 @@ export async function withSource<T>(
   try {
     return await work(source);
   } catch (error) {
-    throw error instanceof VerifyError ? named(error, place) : error;
+    throw error instanceof VerifyError ? named(error, nameOf(place)) : error;
   } finally {
     await source.close();
   }

@@ -5,7 +5,7 @@
 import { FormatError, type FormatErrorCode } from "@s7l/format";
 import { Finding, RULES, type RuleId, VerifyError, type VerifyErrorCode } from "./errors.ts";
 
-/** The verdict on one rule. `replayed` stands with V6: whether the golden prompts were run again. */
+/** The verdict on one rule. `replayed` stands with V6: whether the golden prompts were run, by what the caller gave for that. */
 export type RuleVerdict =
   | { readonly id: RuleId; readonly ok: true; readonly replayed?: boolean }
   | {

@@ -29,7 +29,7 @@ const AHEAD = 3;
 /**
  * Bytes that are scanned and then hashed at a time: as many as the second-level cache holds, and enough that calls cost nothing beside
  * them. The scan comes first, as it brings them near faster than the hash, which waits for memory at every page (measured: a quarter
- * longer).
+ * longer in all).
  */
 export const PIECE = 1 << 19;
 

@@ -77,7 +77,7 @@ export interface Verification {
 
 /**
  * Verifies an artifact. A bad file is a verdict, never an exception; what is thrown is a failing source (its S7lError),
- * an abort, an error of the caller's own replay, or, of an expert that the artifact does not have, S7lError `option`.
+ * an abort, an error of the caller's own `replay` or `onProgress`, or, of an expert that the artifact does not have, S7lError `option`.
  */
 export function verify(source: ByteSource, options: VerifyOptions = {}): Promise<Verification> {
   return verifyWith(source, options);

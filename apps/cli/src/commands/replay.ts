@@ -4,7 +4,7 @@ import { ENGINE_FLAGS, withModel } from "../engine-flags.ts";
 import { refuseUsage } from "../errors.ts";
 import { formatCount, formatSeconds } from "../quantity.ts";
 import { readReceiptFile, receiptSigner } from "../receipt-file.ts";
-import { isAddress, isArtifactFile } from "../source.ts";
+import { isAddress, isArtifactFile, nameOf } from "../source.ts";
 import { defineVerb } from "../verb.ts";
 
 export const replay = defineVerb({
@@ -54,7 +54,9 @@ export const replay = defineVerb({
     if (!verdict.ok) {
       report.finish({ json });
       const where = verdict.position === undefined ? "" : ` at position ${verdict.position}`;
-      report.complain(`replay: ${place} is not what ${file} computes${where}: ${verdict.message} [${verdict.what}]`);
+      report.complain(
+        `replay: ${place} is not what ${nameOf(file)} computes${where}: ${verdict.message} [${verdict.what}]`,
+      );
       return 1;
     }
     const { ink } = report;

@@ -4,7 +4,7 @@ import { verifyOnThreads } from "@s7l/verify/threads";
 import { refuseUsage } from "../errors.ts";
 import { formatBytes, formatSeconds } from "../quantity.ts";
 import { signatureCheck } from "../signature-file.ts";
-import { isAddress, withSource } from "../source.ts";
+import { isAddress, nameOf, withSource } from "../source.ts";
 import { threadsToVerify } from "../threads.ts";
 import { defineVerb } from "../verb.ts";
 import { ruleLines, verdictJson, whyRefused, worthLines } from "../verdict-lines.ts";
@@ -80,11 +80,11 @@ export const verify = defineVerb({
         "",
         ...worthLines(verification, report.ink),
         `root          ${verification.root === undefined ? "none that recomputes" : report.ink.bold(verification.root)}`,
-        report.ink.dim(`${file}, ${formatBytes(size)}, in ${formatSeconds(performance.now() - started)}`),
+        report.ink.dim(`${nameOf(file)}, ${formatBytes(size)}, in ${formatSeconds(performance.now() - started)}`),
       ],
     });
     if (verification.ok) return 0;
-    report.complain(`verify: ${file} is refused: ${whyRefused(verification)}`);
+    report.complain(`verify: ${nameOf(file)} is refused: ${whyRefused(verification)}`);
     return 1;
   },
 });

@@ -50,7 +50,9 @@ export async function createFileSink(path: string, { mode = 0o444, partial }: Fi
   await assertReplaceable(path);
   const folder = dirname(path);
   const temporary = partial ?? join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.part`);
-  const handle = await attemptWrite(path, () => (partial ? openPartial(partial) : open(temporary, CREATE, 0o600)));
+  const handle = await attemptWrite(partial ?? path, () =>
+    partial ? openPartial(partial) : open(temporary, CREATE, 0o600),
+  );
   let settled = false;
   const flush = flushBehind(handle);
   let { size } = await handle.stat();

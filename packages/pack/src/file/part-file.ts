@@ -6,7 +6,7 @@
  * times, write the same bytes to the same places. And nothing needs to be synced on the way: what an earlier run left counts
  * only where it matches its leaves.
  */
-import { existsSync } from "node:fs";
+import { lstat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { DOMAIN, equalBytes, HASH_SIZE, type PlacedTensor, sha256 } from "@s7l/format";
 import { createFileSink, type FileSink, openFileSource, writeFileWhole } from "@s7l/format/file";
@@ -145,7 +145,7 @@ async function readRecord(
   out: string,
 ): Promise<ReadonlyMap<string, SealedTensor> | undefined> {
   const path = join(partsFolder(out), `${partName(plan, shard)}.record`);
-  if (!existsSync(path)) return undefined;
+  if (!(await isThere(path))) return undefined;
   // A link, a pipe or a device of that name is refused, and not waited for.
   const source = await openFileSource(path);
   try {
@@ -154,3 +154,10 @@ async function readRecord(
     await source.close();
   }
 }
+
+/** Whether anything has the name, a link to nothing included. */
+const isThere = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    () => true,
+    (cause: NodeJS.ErrnoException) => cause.code !== "ENOENT",
+  );

@@ -147,7 +147,11 @@ describe("manifest", () => {
       await symlink("nowhere", at("vocab.txt"));
       const { ok, findings } = await verifyCheckpoint(folder);
       expect([ok, findings[0]]).toMatchObject([false, { code: "file-missing", at: "vocab.txt" }]);
-      await expect(makeManifest(folder)).rejects.toMatchObject({ code: "checkpoint", at: "vocab.txt" });
+      await rm(at("config.json"));
+      await symlink("nowhere", at("config.json"));
+      const named = (await verifyCheckpoint(folder)).findings.filter((finding) => finding.at === "config.json");
+      expect(named).toHaveLength(1);
+      await expect(makeManifest(folder)).rejects.toMatchObject({ code: "checkpoint", at: "config.json" });
     },
   );
 

@@ -72,7 +72,7 @@ export async function verifyCheckpoint(
 
   const manifest = await readManifest(path, folder);
   if ("code" in manifest) return { ok: false, findings: [...findings, manifest], files: 0, bytes: 0 };
-  const compared = await compareFiles(files, manifest, options);
+  const compared = await compareFiles(files, listing.broken, manifest, options);
   for (const finding of compared.findings) findings.push(finding);
   return { ok: isFine(findings), findings, files: manifest.size, bytes: compared.bytes };
 }
@@ -91,13 +91,14 @@ async function readManifest(path: string, folder: string): Promise<Manifest | Fi
 
 async function compareFiles(
   files: readonly ListedFile[],
+  broken: readonly string[],
   manifest: Manifest,
   { threads, onProgress, signal }: VerifyCheckpointOptions,
 ): Promise<{ readonly findings: readonly Finding[]; readonly bytes: number }> {
   const findings: Finding[] = [];
   const there = new Map(files.map((file) => [file.name, file]));
   for (const name of manifest.keys()) {
-    if (!there.has(name))
+    if (!there.has(name) && !broken.includes(name))
       findings.push(
         error(
           shardNumber(name) ? "shard-missing" : "file-missing",

@@ -106,7 +106,7 @@ test("refuses more aliases than can be looked for soon", () => {
 
 test("takes a file that nests as files do, however long its lists and texts", () => {
   const list = Array.from({ length: 200 }, (_, i) => `{a: ${i}, b: [1, 2]}`).join(", ");
-  const text = `random_init_weights: true\nbase_model: x\nmodel_config:\n  a: [${list}]\n  b: |\n${" ".repeat(300)}text\nc: "${"[".repeat(100)}" # ${"{".repeat(100)}\n`;
+  const text = `random_init_weights: true\nbase_model: x\nmodel_config:\n  a: [${list}]\n  b: |\n${" ".repeat(300)}text\nc: "${"[".repeat(100)}" # ${"{".repeat(100)}\n${" ".repeat(300)}# far out\n${" ".repeat(300)}\nd: 1\n`;
   expect(read(text).values).toHaveProperty("b", "text\n");
 });
 

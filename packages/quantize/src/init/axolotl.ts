@@ -112,7 +112,8 @@ function measure(text: string): { readonly depth: number; readonly aliases: numb
     else if (begun) line = lexeme.trim() === "" ? lexeme.length / 2 : 0;
     if (/^[-?:]$/.test(lexeme)) line++;
     begun = lexeme.endsWith("\n");
-    depth = Math.max(depth, brackets + line);
+    // Neither an empty line nor a comment is a level, however far it is indented.
+    if (lexeme.trim() !== "" && !lexeme.startsWith("#")) depth = Math.max(depth, brackets + line);
   }
   return { depth, aliases };
 }

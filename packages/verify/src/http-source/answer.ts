@@ -13,8 +13,8 @@ export interface Identity {
   readonly etag: string;
 }
 
-/** An address in a sentence: without its query, where signed addresses have their secrets. */
-export const nameOf = ({ origin, pathname, search }: URL): string => origin + pathname + (search && "?…");
+/** An address as sentences name it: without its query, where signed addresses have their secret. */
+export const addressName = ({ origin, pathname, search }: URL): string => origin + pathname + (search && "?…");
 
 /** A range that was asked for. */
 export interface Range {
@@ -30,7 +30,7 @@ export interface Range {
 export function agree(response: Response, range: Range, known: Identity | undefined): Identity & { length: number } {
   const { url, offset } = range;
   const refuse = (code: HttpErrorCode, message: string): never => {
-    throw new HttpError(code, `${nameOf(url)}: ${message}`, `${nameOf(url)} at ${offset}`);
+    throw new HttpError(code, `${addressName(url)}: ${message}`, `${addressName(url)} at ${offset}`);
   };
   const scheme = URL.canParse(response.url) ? new URL(response.url).protocol : url.protocol;
   if (scheme !== url.protocol) refuse("redirect", `it leads from ${url.protocol} to ${scheme}`);

@@ -2,7 +2,7 @@
  * One range by HTTP, with bounded attempts and a limit to waiting. Only what may be better next time is tried again: no
  * connection, a server that is busy, a body that ends or stops. A wrong answer is final.
  */
-import { agree, type Identity, nameOf, type Range } from "./answer.ts";
+import { addressName, agree, type Identity, type Range } from "./answer.ts";
 import { readBody } from "./body.ts";
 import { HttpError } from "./errors.ts";
 import { fetchFailure } from "./fetch-failure.ts";
@@ -72,7 +72,7 @@ async function ask(session: Session, range: Range, { known, target }: Demand): P
   const { signal, patience } = session;
   const stop = new AbortController();
   const end = (): void => stop.abort();
-  const place = `${nameOf(url)} at ${offset}`;
+  const place = `${addressName(url)} at ${offset}`;
   const deadline = Date.now() + patience + length / SLOWEST;
   let timer = setTimeout(end, patience);
   const touch = (): void => {
@@ -109,8 +109,8 @@ function busy({ status, headers }: Response, { url, offset }: Range): Passing {
   return new Passing(
     new HttpError(
       "status",
-      `${nameOf(url)}: the server answers ${status}, however often it is asked`,
-      `${nameOf(url)} at ${offset}`,
+      `${addressName(url)}: the server answers ${status}, however often it is asked`,
+      `${addressName(url)} at ${offset}`,
     ),
     Math.min(LONGEST_WAIT, seconds * 1000),
   );

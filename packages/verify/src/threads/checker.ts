@@ -8,8 +8,8 @@ import { chunkBuffers } from "../chunk-buffers.ts";
 import { PIECE, readTensor, type TensorPlace } from "../tensor-reader.ts";
 import { holds } from "./holds.ts";
 
-/** How many tensors hold, from the first of the list on: the first that does not ends the count. */
-export type Checker = (tensors: readonly SealedTensor[], signal?: AbortSignal) => Promise<number>;
+/** How many tensors hold, from the first of the list on: the first that does not ends the count. Undefined: it can check none. */
+export type Checker = (tensors: readonly SealedTensor[], signal?: AbortSignal) => Promise<number | undefined>;
 
 /** Where the tensors of a verified front lie. */
 export type SharedPlace = Omit<TensorPlace, "source" | "cache">;

@@ -1,4 +1,4 @@
-/** A thread as something to ask. It answers questions in their order, with 0 also where it cannot start, fails or is ended. */
+/** A thread as something to ask. It answers questions in their order, with undefined where it cannot start, fails or is ended. */
 import { type SharedBytes, startThread } from "@s7l/format";
 import type { Checker, SharedPlace } from "./checker.ts";
 import type { Question } from "./worker.ts";
@@ -14,21 +14,21 @@ export interface CheckingThread {
 
 /** Starts a thread, or gives undefined where the host has none or refuses one. */
 export function startChecking(): CheckingThread | undefined {
-  const waiting: ((count: number) => void)[] = [];
+  const waiting: ((count: number | undefined) => void)[] = [];
   let ended = false;
   const onEnd = (): void => {
     ended = true;
-    for (const settle of waiting.splice(0)) settle(0);
+    for (const settle of waiting.splice(0)) settle(undefined);
   };
   try {
     const thread = startThread<unknown>(
       script,
-      (said) => waiting.shift()?.(typeof said === "number" ? said : 0),
+      (said) => waiting.shift()?.(typeof said === "number" ? said : undefined),
       onEnd,
     );
-    const ask = (question: Question): Promise<number> =>
+    const ask = (question: Question): Promise<number | undefined> =>
       new Promise((resolve) => {
-        if (ended) return resolve(0);
+        if (ended) return resolve(undefined);
         waiting.push(resolve);
         thread.send(question);
       });

@@ -132,6 +132,15 @@ describe("verifyOnThreads", () => {
     await close();
   });
 
+  test("leaves to the others what a thread that fails had been given", async () => {
+    const { source, close, chunks } = await openFile();
+    const failing = { tell: () => undefined, check: async () => undefined, end: () => undefined };
+    vi.mocked(startChecking).mockReturnValueOnce(failing);
+    expect(await verifyOnThreads(source, { threads: 3 })).toMatchObject({ ok: true, integrity: "whole" });
+    expect(chunks()).toBe(0);
+    await close();
+  });
+
   test("does the work itself where no thread can open the source", async () => {
     const { source, close, chunks } = await openFile();
     const shared = { kind: "file", descriptor: 2 ** 30, size: artifact.length } as const;

@@ -39,7 +39,9 @@ export async function verifyOnThreads(
   const others = Math.min(Math.floor(threads), MOST_THREADS) - (shared.kind === "file" ? 1 : 0);
   // Now, so that they are there when the front is verified.
   const helpers = Array.from({ length: others }, startChecking).filter((thread) => thread !== undefined);
+  const ending = new AbortController();
   const end = (): void => {
+    ending.abort();
     for (const thread of helpers) thread.end();
   };
   signal?.addEventListener("abort", end);
@@ -49,9 +51,14 @@ export async function verifyOnThreads(
     /** Where the first tensor stands that was found wanting; nothing after it matters any more. */
     let first = tensors.length;
     const drain = async (check: Checker): Promise<void> => {
-      for (let next = queue.pop(); next && !signal?.aborted; next = queue.pop()) {
+      for (let next = queue.pop(); next && !ending.signal.aborted; next = queue.pop()) {
         const batch = next.filter(({ index }) => index < first);
-        const held = await check(batch, signal);
+        const held = await check(batch, ending.signal);
+        if (held === undefined) {
+          // For another thread.
+          queue.push(next);
+          return;
+        }
         for (const { tensor } of batch.slice(0, held)) onVerified(tensor.name);
         first = Math.min(first, batch[held]?.index ?? first);
       }
@@ -62,7 +69,15 @@ export async function verifyOnThreads(
     });
     const own = checkerOf(shared, place);
     if (own.atOnce) work.push(drain(own.check));
-    await Promise.all(work);
+    try {
+      await Promise.all(work);
+      // What a thread gave back when the others had ended.
+      if (own.atOnce) await drain(own.check);
+    } finally {
+      // Where one fails, as the caller's own `onProgress` may, the others end before that is told.
+      end();
+      await Promise.allSettled(work);
+    }
     signal?.throwIfAborted();
   };
   try {

@@ -3,21 +3,21 @@ import { type SharedBytes, threadPort } from "@s7l/format";
 import type { SealedTensor } from "../artifact.ts";
 import { type Checker, checkerOf, type SharedPlace } from "./checker.ts";
 
-/** The first question tells where the bytes are; each other one is how many of these tensors hold. Each is answered with a number. */
+/** The first question tells where the bytes are, and is answered with nothing; each other one is how many of these tensors hold. */
 export type Question =
   | { readonly shared: SharedBytes; readonly place: SharedPlace }
   | { readonly tensors: readonly SealedTensor[] };
 
 let check: Checker | undefined;
 
-async function answer(question: Question): Promise<number> {
+async function answer(question: Question): Promise<number | undefined> {
   try {
-    if ("tensors" in question) return (await check?.(question.tensors)) ?? 0;
+    if ("tensors" in question) return await check?.(question.tensors);
     check = checkerOf(question.shared, question.place).check;
   } catch {
-    // Without a checker no tensor holds.
+    // Without a checker it checks no tensor.
   }
-  return 0;
+  return undefined;
 }
 
 const port = threadPort<Question>();
