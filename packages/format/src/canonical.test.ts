@@ -330,3 +330,10 @@ describe("compareBytewise", () => {
     );
   });
 });
+
+test("a list of more values than any section has is refused before it is decoded", () => {
+  const bytes = new Uint8Array(5 + (1 << 24));
+  bytes[0] = 0xdd;
+  new DataView(bytes.buffer).setUint32(1, 1 << 24);
+  expect(() => decodeCanonical(bytes, "META")).toThrow("more than 16777216 values");
+});
