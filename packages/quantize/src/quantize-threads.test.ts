@@ -122,13 +122,18 @@ describe("quantizeOnThreads", () => {
     }
   });
 
-  test("stops writing on a signal, and writes again without it", async () => {
-    const threaded = quantizeOnThreads(checkpoint, 1);
+  /** Threads, and a file for what they write. */
+  async function openSpans(threads: number) {
+    const threaded = quantizeOnThreads(checkpoint, threads);
     const path = join(folder, "spans");
     const handle = await open(path, "w+");
     const embedding = tensorPlan(threaded.fold).find(({ name }) => name === threaded.fold.embedding);
     if (!embedding) throw new Error("no embedding");
-    const place = { path, descriptor: handle.fd, offset: 0, chunkSize: 1 << 20 };
+    return { threaded, handle, embedding, place: { path, descriptor: handle.fd, offset: 0, chunkSize: 1 << 20 } };
+  }
+
+  test("stops writing on a signal, and writes again without it", async () => {
+    const { threaded, handle, embedding, place } = await openSpans(1);
     try {
       const stop = new AbortController();
       const writing = [
@@ -150,12 +155,7 @@ describe("quantizeOnThreads", () => {
   });
 
   test("stops what was begun with a signal, and nothing else", async () => {
-    const threaded = quantizeOnThreads(checkpoint, 2);
-    const path = join(folder, "spans");
-    const handle = await open(path, "w+");
-    const embedding = tensorPlan(threaded.fold).find(({ name }) => name === threaded.fold.embedding);
-    if (!embedding) throw new Error("no embedding");
-    const place = { path, descriptor: handle.fd, offset: 0, chunkSize: 1 << 20 };
+    const { threaded, handle, embedding, place } = await openSpans(2);
     try {
       const stop = new AbortController();
       const writing = [stop, new AbortController()].map(({ signal }) => threaded.writeSpan?.(embedding, place, signal));

@@ -8,6 +8,7 @@ import { type FileHandle, open, readlink, rename, stat, unlink } from "node:fs/p
 import { basename, dirname, join } from "node:path";
 import { FormatError } from "../errors.ts";
 import { assertRange, type ByteStore, type DirectSink } from "../source.ts";
+import { PLAIN } from "./plain-open.ts";
 
 /** `commit`, `suspend` or `abort` ends it; each after another does nothing, so `abort` can stand in a `finally`. */
 export interface FileSink extends ByteStore {
@@ -34,8 +35,6 @@ export interface FileSinkOptions {
   readonly partial?: string;
 }
 
-// No link is followed and no pipe waited for. Both are absent on Windows.
-const PLAIN = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 const TAKE_UP = constants.O_RDWR | constants.O_CREAT | PLAIN;
 const CREATE = TAKE_UP | constants.O_EXCL;
 

@@ -7,6 +7,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { FormatError } from "../errors.ts";
 import { readFailure } from "../read-failure.ts";
 import { assertRange, type ByteSource } from "../source.ts";
+import { PLAIN } from "./plain-open.ts";
 
 /** An open file. Close it when done. */
 export interface FileSource extends ByteSource {
@@ -40,8 +41,7 @@ async function identify(handle: FileHandle, path: string): Promise<Identity> {
 export async function openFileSource(path: string): Promise<FileSource> {
   let handle: FileHandle;
   try {
-    // O_NONBLOCK: opening a named pipe must not wait for a writer. Both flags are absent on Windows.
-    handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    handle = await open(path, constants.O_RDONLY | PLAIN);
   } catch (cause) {
     throw readFailure(cause, path);
   }

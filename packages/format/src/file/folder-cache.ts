@@ -8,6 +8,7 @@ import { mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FormatError } from "../errors.ts";
 import { CHUNK_LOG2 } from "../header.ts";
+import { PLAIN } from "./plain-open.ts";
 
 /** What `verify` takes as `cache`. */
 export interface FolderCache {
@@ -52,7 +53,7 @@ function placeOf(folder: string, key: string): string {
 }
 
 async function readEntry(place: string): Promise<Uint8Array | undefined> {
-  const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+  const flags = constants.O_RDONLY | PLAIN;
   const handle = await open(place, flags).catch((error: unknown) => {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;

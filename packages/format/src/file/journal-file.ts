@@ -7,6 +7,7 @@ import { open } from "node:fs/promises";
 import { FormatError } from "../errors.ts";
 import { attemptWrite } from "./file-sink.ts";
 import { openFileSource } from "./file-source.ts";
+import { PLAIN } from "./plain-open.ts";
 
 /** Bytes of a journal that are read at most: more than any model has tensors. */
 const MOST = 2 ** 28;
@@ -27,13 +28,7 @@ export async function readLines(path: string): Promise<readonly string[]> {
   }
 }
 
-// The last two are absent on Windows.
-const APPEND =
-  constants.O_WRONLY |
-  constants.O_APPEND |
-  constants.O_CREAT |
-  (constants.O_NOFOLLOW ?? 0) |
-  (constants.O_NONBLOCK ?? 0);
+const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | PLAIN;
 
 /** Appends to a journal, making it where there is none. Throws FormatError `io`, also where anything but a regular file has the name. */
 export async function appendText(path: string, text: string): Promise<void> {

@@ -14,11 +14,8 @@ export type Checker = (tensors: readonly SealedTensor[], signal?: AbortSignal) =
 /** Where the tensors of a verified front lie. */
 export type SharedPlace = Omit<TensorPlace, "source" | "cache">;
 
-/** A checker of what is shared. `atOnce`: bytes are there when they are asked for, so it never waits. */
-export function checkerOf(
-  shared: SharedBytes,
-  placed: SharedPlace,
-): { readonly check: Checker; readonly atOnce: boolean } {
+/** A checker of what is shared. Of a file it never waits: bytes are there when they are asked for. */
+export function checkerOf(shared: SharedBytes, placed: SharedPlace): Checker {
   const source = openShared(shared);
   const place: TensorPlace = { ...placed, source };
   const { fill } = source;
@@ -33,7 +30,7 @@ export function checkerOf(
       return false;
     }
   };
-  const check: Checker = async (tensors, signal) => {
+  return async (tensors, signal) => {
     let held = 0;
     for (const sealed of tensors) {
       if (!(await isSound(sealed, signal))) break;
@@ -41,5 +38,4 @@ export function checkerOf(
     }
     return held;
   };
-  return { check, atOnce: fill !== undefined };
 }

@@ -36,7 +36,9 @@ export async function verifyOnThreads(
   const { shared } = source;
   if (!shared || options.cache || !(threads > 1)) return verifyWith(source, options);
   const { signal } = options;
-  const others = Math.min(Math.floor(threads), MOST_THREADS) - (shared.kind === "file" ? 1 : 0);
+  /** Whether this thread is one of them. */
+  const joins = shared.kind === "file";
+  const others = Math.min(Math.floor(threads), MOST_THREADS) - (joins ? 1 : 0);
   // Now, so that they are there when the front is verified.
   const helpers = Array.from({ length: others }, startChecking).filter((thread) => thread !== undefined);
   const ending = new AbortController();
@@ -67,12 +69,12 @@ export async function verifyOnThreads(
       thread.tell(shared, place);
       return Array.from({ length: QUESTIONS }, () => drain(thread.check));
     });
-    const own = checkerOf(shared, place);
-    if (own.atOnce) work.push(drain(own.check));
+    const own = joins ? checkerOf(shared, place) : undefined;
+    if (own) work.push(drain(own));
     try {
       await Promise.all(work);
       // What a thread gave back when the others had ended.
-      if (own.atOnce) await drain(own.check);
+      if (own) await drain(own);
     } finally {
       // Where one fails, as the caller's own `onProgress` may, the others end before that is told.
       end();

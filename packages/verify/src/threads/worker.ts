@@ -13,7 +13,7 @@ let check: Checker | undefined;
 async function answer(question: Question): Promise<number | undefined> {
   try {
     if ("tensors" in question) return await check?.(question.tensors);
-    check = checkerOf(question.shared, question.place).check;
+    check = checkerOf(question.shared, question.place);
   } catch {
     // Without a checker it checks no tensor.
   }
