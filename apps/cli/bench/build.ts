@@ -19,12 +19,12 @@ import { type FloatType, freshCheckpoint, writeCheckpoint } from "@s7l/quantize"
 import { openQuantized } from "../src/threads.ts";
 import { hashBarely } from "./bare-hash.ts";
 
-/** 2.2 GB of F32. */
+/** 1.1 billion weights: 4.4 GB of F32. */
 const CONFIG = {
   model_type: "llama",
   hidden_size: 2048,
   intermediate_size: 5632,
-  num_hidden_layers: 12,
+  num_hidden_layers: 24,
   num_attention_heads: 16,
   num_key_value_heads: 4,
   vocab_size: 2000,
@@ -92,31 +92,37 @@ async function compare(folder: string, type: FloatType): Promise<void> {
   const bytes = shards.reduce((sum, { size }) => sum + size, 0);
   const out = join(folder, "model.s7l");
   const roots = new Set<string>();
-  const tasks = new Map<string, () => Promise<void>>([
+  const written = join(folder, "written");
+  const remove = (path: string) => rm(path, { force: true });
+  /** What a round measures, and how it clears away afterwards, which is no part of a build. */
+  const tasks = new Map<string, { readonly run: () => Promise<void>; readonly clear?: () => Promise<unknown> }>([
     [
       "cp",
-      async () => {
-        for (const path of paths) await copyFile(path, join(folder, "copy"));
+      {
+        run: async () => {
+          for (const [i, path] of paths.entries()) await copyFile(path, `${written}-${i}`);
+        },
+        clear: () => Promise.all(paths.map((_, i) => remove(`${written}-${i}`))),
       },
     ],
-    ["SHA-256 of node:crypto, reading included", () => hashBarely(paths, 0, 1)],
+    ["SHA-256 of node:crypto, reading included", { run: () => hashBarely(paths, 0, 1) }],
   ]);
   for (const threads of THREADS) {
-    tasks.set(hashesOn(threads), () => hashBarely(paths, checkpoint.elements, threads));
-    tasks.set(ceilingOf(threads), async () => {
-      const written = join(folder, "written");
-      await hashBarely(paths, checkpoint.elements, threads, written);
-      for (let thread = 0; thread < threads; thread++) await rm(`${written}-${thread}`);
+    tasks.set(hashesOn(threads), { run: () => hashBarely(paths, checkpoint.elements, threads) });
+    tasks.set(ceilingOf(threads), {
+      run: () => hashBarely(paths, checkpoint.elements, threads, written),
+      clear: () => Promise.all(Array.from({ length: threads }, (_, thread) => remove(`${written}-${thread}`))),
     });
-    tasks.set(buildOn(threads), async () => {
-      roots.add(await build(source, out, threads));
-      await rm(out, { force: true });
+    tasks.set(buildOn(threads), {
+      run: async () => void roots.add(await build(source, out, threads)),
+      clear: () => remove(out),
     });
   }
   const best = new Map<string, Measured>();
   for (let round = 0; round < ROUNDS; round++) {
-    for (const [name, task] of tasks) {
-      const measured = await measure(task);
+    for (const [name, { run, clear }] of tasks) {
+      const measured = await measure(run);
+      await clear?.();
       if (measured.seconds < (best.get(name)?.seconds ?? Number.POSITIVE_INFINITY)) best.set(name, measured);
     }
   }

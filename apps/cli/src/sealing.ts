@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { ByteSource, WeightSource } from "@s7l/format";
 import type { GoldenCallback, Prompts, Seal } from "@s7l/pack";
 import { type FinishOptions, mergeShards, sealFile } from "@s7l/pack/file";
-import { goldenPrompts, replayGolden } from "@s7l/runtime";
+import { type GoldenReplayOptions, goldenPrompts, replayGolden } from "@s7l/runtime";
 import type { Replay, Verification, VerifiedArtifact } from "@s7l/verify";
 import { verifyOnThreads } from "@s7l/verify/threads";
 import { CliError } from "./errors.ts";
@@ -126,7 +126,7 @@ function ends(weights: WeightSource, { report, progress, signal, threads, check,
 export function verifyWhole(
   source: ByteSource,
   { progress, signal, threads }: Watch,
-  replay: Replay = (artifact, prompts) => replayGolden(artifact, prompts, { signal }),
+  replay: Replay = (artifact, prompts) => replayGolden(artifact, prompts, watched({ progress, signal })),
 ): Promise<Verification> {
   return verifyOnThreads(source, {
     threads: threadsToVerify(source.size, threads),
@@ -146,7 +146,7 @@ function goldenOf({ progress, signal, threads }: Watch): { readonly golden: Gold
     const verification = await verifyOnThreads(source, {
       threads: threadsToVerify(source.size, threads),
       replay: async (draft) => {
-        const digests = await replayGolden(draft, prompts, { signal });
+        const digests = await replayGolden(draft, prompts, watched({ progress, signal }));
         ran = { draft, digests };
         return digests;
       },
@@ -157,8 +157,15 @@ function goldenOf({ progress, signal, threads }: Watch): { readonly golden: Gold
     return ran.digests;
   };
   const replay: Replay = async (artifact, prompts) =>
-    ran && computeAlike(ran.draft, artifact) ? ran.digests : replayGolden(artifact, prompts, { signal });
+    ran && computeAlike(ran.draft, artifact)
+      ? ran.digests
+      : replayGolden(artifact, prompts, watched({ progress, signal }));
   return { golden, replay };
+}
+
+/** A run of the golden prompts that the signal stops and that shows how far it is. */
+function watched({ progress, signal }: Omit<Watch, "threads">): GoldenReplayOptions {
+  return { signal, onProgress: (done, total) => progress.show("run the golden prompts", done, total) };
 }
 
 /** Whether two artifacts give the same logits for the same ids: one program, routed by the same texts, over the same weights, which D commits to. */

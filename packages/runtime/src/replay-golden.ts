@@ -93,6 +93,8 @@ export interface GoldenReplayOptions extends LoadOptions {
    * rows, with the same bits and the memory of a few blocks. Default: 128 MiB.
    */
   readonly holdUpTo?: number;
+  /** Called for a model that passes by, with the bytes of weights that have, and all that will. */
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 const HOLD = 128 << 20;
@@ -118,7 +120,7 @@ export async function replayGolden(
 async function replayStreamed(
   artifact: VerifiedArtifact,
   prompts: Prompts,
-  { engine = "auto", signal }: GoldenReplayOptions,
+  { engine = "auto", signal, onProgress }: GoldenReplayOptions,
 ): Promise<Uint8Array[] | undefined> {
   if (!isVerifiedArtifact(artifact)) throw notVerified();
   const name = engine === "auto" ? await bestEngine() : engine;
@@ -129,6 +131,6 @@ async function replayStreamed(
     ids.every((id) => Number.isInteger(id) && id >= 0 && id < fold.vocab);
   if (name === "interpreter" || !prompts.every(fits)) return undefined;
   passGate(STX, gate, policy);
-  const logits = await runStreamed(artifact, name, prompts, { signal });
+  const logits = await runStreamed(artifact, name, prompts, { signal, onProgress });
   return logits?.map((rows) => createLogitsDigest().update(rows));
 }

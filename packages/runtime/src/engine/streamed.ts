@@ -2,7 +2,7 @@
  * Runs short sequences through a model that is never held: of a layer its vectors and routers are, while its matrices pass by in blocks
  * of rows. The same kernels in the same order as in the engine that holds the model, so the same bits.
  */
-import { type Fold, type PlannedTensor, tensorPlan } from "@s7l/format";
+import { type Fold, type PlannedTensor, spanLayout, tensorPlan } from "@s7l/format";
 import type { EngineName, Logits } from "../engine.ts";
 import { type Arena, allocateArena, chunkTokens } from "./arena.ts";
 import { ProgramBuilder } from "./build-program.ts";
@@ -33,6 +33,8 @@ export interface StreamOptions {
   readonly signal?: AbortSignal | undefined;
   /** Bytes of a matrix that are held at a time; at least sixteen rows are. Default: 8 MiB. */
   readonly blockBytes?: number;
+  /** Called after each part of the model, with the bytes of weights that have passed, and all that will. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /**
@@ -43,7 +45,7 @@ export async function runStreamed(
   source: RangeReader,
   name: Exclude<EngineName, "interpreter">,
   sequences: readonly (readonly number[])[],
-  { signal, blockBytes = BLOCK }: StreamOptions = {},
+  { signal, blockBytes = BLOCK, onProgress }: StreamOptions = {},
 ): Promise<readonly Logits[] | undefined> {
   const { fold } = source;
   if (fold.stages.some(({ kind }) => kind === "routed")) return undefined;
@@ -73,7 +75,12 @@ export async function runStreamed(
     },
   }));
   const team = { part: 0, parts: 1, sync: () => {} };
-  for (const { tensors, build, way } of partsOf(fold, plan)) {
+  const parts = [...partsOf(fold, plan)];
+  const bytesOf = ({ tensors }: Part): number => tensors.reduce((sum, tensor) => sum + spanLayout(tensor).size, 0);
+  const total = parts.reduce((sum, part) => sum + bytesOf(part), 0);
+  let done = 0;
+  for (const part of parts) {
+    const { tensors, build, way } = part;
     signal?.throwIfAborted();
     const mark = heap.size;
     const placed = new Map(
@@ -102,6 +109,8 @@ export async function runStreamed(
     if (way === "head")
       for (const { arena, logits } of runs) readLogits(heap, arena, logits, 0, logits.exponents.length);
     heap.release(mark);
+    done += bytesOf(part);
+    onProgress?.(done, total);
   }
   return runs.map(({ logits }) => logits);
 }
