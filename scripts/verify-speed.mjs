@@ -89,12 +89,12 @@ const timedInNewProcess = (before, act) =>
     process.exit();`);
 
 /** A model's first load of a process: what is run is compiled on the way. */
-const loadInNewProcess = (path) =>
+const loadInNewProcess = (path, threads) =>
   timedInNewProcess(
     `const { openFileSource } = await import(${JSON.stringify(new URL("../packages/format/dist/file/index.js", import.meta.url).href)});
     const { openVerified } = await import(${packageOf("verify")});
     const { loadModel } = await import(${packageOf("runtime")});`,
-    `await loadModel(await openVerified(await openFileSource(${JSON.stringify(path)})), { engine: "simd" });`,
+    `await loadModel(await openVerified(await openFileSource(${JSON.stringify(path)})), { engine: "simd", threads: ${threads} });`,
   );
 
 /** What the system alone takes to give so much memory: a byte of each of its pages is written. */
@@ -173,12 +173,14 @@ try {
   const memory = new Uint8Array(new WebAssembly.Memory({ initial: Math.ceil(size / 65536) }).buffer).fill(1);
   cases["verified load, into memory that is there"] = () => readTensors(path, memory);
   const taken = await timed(cases);
-  const inProcesses = { "verified load, into new memory": [], "new memory alone, a byte a page": [] };
-  for (let round = 0; round < ROUNDS; round++) {
-    inProcesses["verified load, into new memory"].push(loadInNewProcess(path));
-    inProcesses["new memory alone, a byte a page"].push(touchInNewProcess(size));
-  }
-  for (const [name, times] of Object.entries(inProcesses)) taken.set(name, times);
+  const inProcesses = {
+    "new memory alone, a byte a page": () => touchInNewProcess(size),
+    "verified load, into new memory": () => loadInNewProcess(path, 1),
+    "verified load, new memory, on 2 threads": () => loadInNewProcess(path, 2),
+  };
+  const names = Object.keys(inProcesses);
+  for (const name of names) taken.set(name, []);
+  for (let round = 0; round < ROUNDS; round++) for (const name of names) taken.get(name).push(inProcesses[name]());
   const of = (name, key) => median(taken.get(name).map((one) => one[key]));
   const base = {
     memory: of("SHA-256 by node:crypto, from memory", "wall"),

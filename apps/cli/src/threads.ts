@@ -8,6 +8,7 @@ import {
   quantize,
   quantizeOnThreads,
 } from "@s7l/quantize";
+import { BYTES_A_THREAD } from "@s7l/verify/threads";
 
 /** How many threads. */
 export const THREADS = {
@@ -33,12 +34,9 @@ const WORTH_A_THREAD = 128 * 2 ** 20;
 /** More threads than this wait for most disks. */
 const MOST_UNASKED = 8;
 
-/** Bytes of an artifact that take longer to verify than a thread takes to start. */
-const CHECKED_A_THREAD = 1 << 26;
-
 /** Threads that verify so many bytes of an artifact: as many as were asked for, or as it is worth. */
 export const threadsToVerify = (size: number, asked?: number): number =>
-  asked ?? Math.min(availableParallelism(), Math.ceil(size / CHECKED_A_THREAD));
+  asked ?? Math.min(availableParallelism(), Math.ceil(size / BYTES_A_THREAD));
 
 /** A checkpoint's weights, and how many of their spans are best read at once. Close it when done. */
 export interface OpenedCheckpoint {

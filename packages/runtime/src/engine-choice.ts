@@ -1,7 +1,9 @@
 /** Which engine runs an artifact. Every choice gives the same bits. */
 import type { VerifiedArtifact } from "@s7l/verify";
+import { BYTES_A_THREAD, readOnThreads } from "@s7l/verify/threads";
 import { bestEngine } from "./engine/host.ts";
 import { hostThreads } from "./engine/host-threads.ts";
+import type { TensorReader } from "./engine/tensors.ts";
 import { createWasmEngine } from "./engine/wasm-engine.ts";
 import type { Engine, EngineName } from "./engine.ts";
 import { RuntimeError } from "./errors.ts";
@@ -27,11 +29,26 @@ export async function chooseEngine(
     case "interpreter":
       return createInterpreter(await readFoldWeights(artifact.fold, (name) => artifact.read(name)));
     case "simd":
-    case "relaxed":
-      return createWasmEngine(artifact, { engine, threads: threads ?? autoThreads(weightBytes(artifact.plan)) });
+    case "relaxed": {
+      const bytes = weightBytes(artifact.plan);
+      const wanted = threads ?? autoThreads(bytes);
+      return createWasmEngine(onThreads(artifact, Math.min(wanted, Math.ceil(bytes / BYTES_A_THREAD))), {
+        engine,
+        threads: wanted,
+      });
+    }
     default:
       throw new RuntimeError("option", `there is no engine "${engine}": interpreter, simd, relaxed or auto`);
   }
+}
+
+/** An artifact whose tensors are read, and verified, on so many threads. */
+function onThreads(artifact: VerifiedArtifact, threads: number): TensorReader {
+  return {
+    fold: artifact.fold,
+    read: (name) => artifact.read(name),
+    readAll: (readings) => readOnThreads(artifact, readings, { threads }),
+  };
 }
 
 /** Threads for weights of so many bytes, where nobody says how many. */

@@ -34,5 +34,6 @@ export function guardSource(source: ByteSource): ByteSource {
       ? { readInto: (offset, target) => within(offset, target.length, () => readInto(source, offset, target)) }
       : {}),
     assertUnchanged: async () => source.assertUnchanged?.(),
+    ...(source.shared ? { shared: source.shared } : {}),
   };
 }

@@ -11,6 +11,14 @@ export interface TensorReader {
   read(name: string): Promise<Uint8Array>;
   /** The same, straight into memory of the span's length. */
   readInto?(name: string, target: Uint8Array): Promise<void>;
+  /** The same for many, on several threads where the memory is shared. */
+  readAll?(readings: readonly Reading[]): Promise<void>;
+}
+
+/** A tensor, and memory for its span. */
+export interface Reading {
+  readonly name: string;
+  readonly target: Uint8Array;
 }
 
 /** An int8 matrix: rows of `stride` bytes at `data`; see layout/map.ts. */
@@ -64,6 +72,14 @@ function placedBytes(tensor: PlannedTensor): number {
   }
 }
 
+/** Where a tensor lies in memory. */
+interface Spot {
+  readonly tensor: PlannedTensor;
+  readonly data: number;
+  /** Where its span is read to; undefined for two planes, which are read elsewhere first. */
+  readonly span: number | undefined;
+}
+
 /** Reads tensors of the fold into the heap, in sealed order. Default: all. */
 export async function placeTensors(
   heap: Heap,
@@ -73,10 +89,24 @@ export async function placeTensors(
 ): Promise<ReadonlyMap<string, PlacedTensor>> {
   heap.reserve(plan.reduce((sum, tensor) => sum + placedBytes(tensor) + 64, 0));
   const placed = new Map<string, PlacedTensor>();
+  const place = async (spot: Spot): Promise<void> => {
+    placed.set(spot.tensor.name, await turnInPlace(heap, kernels, source, spot));
+  };
+  if (source.readAll) {
+    const spots = plan.map((tensor) => spotOf(heap, tensor));
+    await source.readAll(
+      spots.flatMap(({ tensor, span }) =>
+        span === undefined ? [] : [{ name: tensor.name, target: heap.bytes(span, spanLayout(tensor).size) }],
+      ),
+    );
+    for (const spot of spots) await place(spot);
+    return placed;
+  }
   // The next tensor is on its way while this one is hashed: no more than two, so that a failure leaves little under way.
   let underWay: Promise<void> | undefined;
   for (const tensor of plan) {
-    const task = placeTensor(heap, kernels, source, tensor).then((place) => void placed.set(tensor.name, place));
+    const spot = spotOf(heap, tensor);
+    const task = readSpan(heap, source, spot).then(() => place(spot));
     const settled = Promise.allSettled([task]);
     try {
       await underWay;
@@ -90,26 +120,29 @@ export async function placeTensors(
   return placed;
 }
 
-async function placeTensor(
+function spotOf(heap: Heap, tensor: PlannedTensor): Spot {
+  const size = placedBytes(tensor);
+  const data = heap.allocate(size);
+  // Rows that need padding are read to the end of their place, to be moved apart towards its start.
+  const span = tensor.dtype === "i8x2" ? undefined : data + size - spanLayout(tensor).size;
+  return { tensor, data, span };
+}
+
+/** Turns a span that was read into what kernels read. */
+async function turnInPlace(
   heap: Heap,
   kernels: Kernels,
   source: TensorReader,
-  tensor: PlannedTensor,
+  { tensor, data, span: at = data }: Spot,
 ): Promise<PlacedTensor> {
   const layout = spanLayout(tensor);
-  const size = placedBytes(tensor);
-  const data = heap.allocate(size);
   const [rows = 0, columns = 0] = tensor.shape;
   const stride = strideOf(columns);
   switch (tensor.dtype) {
     case "f32":
     case "u64":
-      await readSpan(heap, source, tensor, data, layout.size);
       return { kind: "vector", data, length: rows };
     case "i8": {
-      // Rows that need padding are read to the end of their place and moved apart towards its start.
-      const at = data + size - layout.size;
-      await readSpan(heap, source, tensor, at, layout.size);
       if (stride !== columns) kernels.spread(data, at, rows, columns, stride);
       const multipliers = at + layout.scales;
       const exponent = kernels.alignF32(multipliers, rows);
@@ -134,13 +167,10 @@ async function placeTensor(
   }
 }
 
-async function readSpan(
-  heap: Heap,
-  source: TensorReader,
-  { name }: PlannedTensor,
-  at: number,
-  length: number,
-): Promise<void> {
+async function readSpan(heap: Heap, source: TensorReader, { tensor, span: at }: Spot): Promise<void> {
+  if (at === undefined) return;
+  const { name } = tensor;
+  const length = spanLayout(tensor).size;
   if (source.readInto) return source.readInto(name, heap.bytes(at, length));
   const span = await source.read(name);
   if (span.length !== length)

@@ -6,6 +6,7 @@ import { Dice, f32, type RandomModel, randomModel, type Wish } from "../../test/
 import type { Engine, Logits } from "../engine.ts";
 import { createInterpreter } from "../reference/interpreter.ts";
 import { readFoldWeights } from "../reference/weights.ts";
+import type { Reading } from "./tensors.ts";
 import { createWasmEngine } from "./wasm-engine.ts";
 
 const interpreter = async (model: RandomModel): Promise<Engine> =>
@@ -319,5 +320,24 @@ describe("memory", () => {
     });
     expect(new Set(targets).size).toBe(1); // one memory, which never grew while tensors came
     expect(targets[0]?.byteLength ?? 0).toBeLessThan(1.1 * bytes);
+  });
+
+  test.each([1, 2])("takes spans that are all read together, for %i threads", async (threads) => {
+    for (const seed of [3, 4, 5]) {
+      const model = randomModel(seed, { ffn: "experts" });
+      const asked: string[] = [];
+      const readAll = async (readings: readonly Reading[]): Promise<void> => {
+        for (const { name, target } of readings) {
+          asked.push(name);
+          target.set(await model.read(name));
+        }
+      };
+      const tokens = tokensOf(model, seed, 20);
+      const together = await createWasmEngine({ ...model, readAll }, { threads });
+      expect(joined(await run(together, tokens, 20))).toEqual(joined(await run(await interpreter(model), tokens, 20)));
+      together.close?.();
+      // All but what has two planes.
+      expect(asked).toEqual(tensorPlan(model.fold).flatMap(({ name, dtype }) => (dtype === "i8x2" ? [] : [name])));
+    }
   });
 });

@@ -8,8 +8,14 @@ import { chunkBuffers } from "../chunk-buffers.ts";
 import { PIECE, readTensor, type TensorPlace } from "../tensor-reader.ts";
 import { holds } from "./holds.ts";
 
+/** A tensor to check. */
+export interface Work extends SealedTensor {
+  /** Shared memory of the span's length, to be read into. What does not hold leaves anything there. */
+  readonly target?: Uint8Array;
+}
+
 /** How many tensors hold, from the first of the list on: the first that does not ends the count. Undefined: it can check none. */
-export type Checker = (tensors: readonly SealedTensor[], signal?: AbortSignal) => Promise<number | undefined>;
+export type Checker = (tensors: readonly Work[], signal?: AbortSignal) => Promise<number | undefined>;
 
 /** Where the tensors of a verified front lie. */
 export type SharedPlace = Omit<TensorPlace, "source" | "cache">;
@@ -21,10 +27,10 @@ export function checkerOf(shared: SharedBytes, placed: SharedPlace): Checker {
   const { fill } = source;
   const piece = new Uint8Array(fill ? PIECE : 0);
   const buffers = chunkBuffers(place.chunkSize);
-  const isSound = async ({ tensor, record }: SealedTensor, signal: AbortSignal | undefined): Promise<boolean> => {
+  const isSound = async ({ tensor, record, target }: Work, signal: AbortSignal | undefined): Promise<boolean> => {
     try {
-      if (fill) return await holds(place, fill, piece, tensor, record, signal);
-      await readTensor(place, tensor, record, undefined, { signal, buffers, ahead: 1, onChunk: () => undefined });
+      if (fill) return await holds(place, fill, piece, tensor, record, { signal, target });
+      await readTensor(place, tensor, record, target, { signal, buffers, ahead: 1, onChunk: () => undefined });
       return true;
     } catch {
       return false;

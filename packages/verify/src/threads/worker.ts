@@ -1,12 +1,11 @@
 /** The thread itself. The build makes one script of this file and what it imports (scripts/inline-script.mjs). */
 import { type SharedBytes, threadPort } from "@s7l/format";
-import type { SealedTensor } from "../artifact.ts";
-import { type Checker, checkerOf, type SharedPlace } from "./checker.ts";
+import { type Checker, checkerOf, type SharedPlace, type Work } from "./checker.ts";
 
 /** The first question tells where the bytes are, and is answered with nothing; each other one is how many of these tensors hold. */
 export type Question =
   | { readonly shared: SharedBytes; readonly place: SharedPlace }
-  | { readonly tensors: readonly SealedTensor[] };
+  | { readonly tensors: readonly Work[] };
 
 let check: Checker | undefined;
 
