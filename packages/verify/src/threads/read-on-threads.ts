@@ -30,7 +30,7 @@ export async function readOnThreads(
   const { place, sealed } = layoutOf(artifact);
   const { shared } = place.source;
   const left = new Map(readings.map(({ name, target }) => [name, target]));
-  if (shared && !place.cache && threads > 1) {
+  if (shared && !place.cache && threads > 1 && typeof SharedArrayBuffer === "function") {
     const work = sealed.flatMap(({ tensor, record }) => {
       const target = left.get(tensor.name);
       const fits = target?.length === tensor.length && target.buffer instanceof SharedArrayBuffer;

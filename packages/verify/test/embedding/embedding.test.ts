@@ -24,6 +24,11 @@ const TYPES: Readonly<Record<string, string>> = {
   ".js": "text/javascript",
   ".json": "application/json",
 };
+/** With these a page and its workers share memory. */
+const ISOLATED = {
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+};
 const files = new Map<string, Uint8Array | string>();
 
 /** Bundles for any host of the web: what is Node's own stays outside, and shows. */
@@ -66,13 +71,17 @@ beforeAll(async () => {
       reported();
       return;
     }
-    const name = (request.url ?? "/").slice(1);
+    const { pathname, searchParams } = new URL(request.url ?? "/", base);
+    const name = pathname.slice(1);
     const found = files.get(name);
     if (found === undefined) return void response.writeHead(404).end();
     const bytes = Buffer.from(found);
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "") ?? [];
     const type = TYPES[/\.[a-z]+$/.exec(name)?.[0] ?? ""] ?? "application/octet-stream";
-    if (from === undefined) return void response.writeHead(200, { "content-type": type }).end(bytes);
+    if (from === undefined) {
+      const isolated = searchParams.has("isolated") ? ISOLATED : {};
+      return void response.writeHead(200, { "content-type": type, ...isolated }).end(bytes);
+    }
     const part = bytes.subarray(Number(from), Number(to) + 1);
     const range = `bytes ${from}-${Number(from) + part.length - 1}/${bytes.length}`;
     response.writeHead(206, { "content-range": range, etag: `"${name}"` }).end(part);
@@ -89,6 +98,9 @@ beforeAll(async () => {
   files.set("main.js", main.text);
   const start = 'new Worker("/main.js", { type: "module" })';
   files.set("index.html", `<!doctype html><script type="module" src="/main.js"></script><script>${start}</script>`);
+  const script = '"/main.js?isolated"';
+  const both = `import(${script}); new Worker(${script}, { type: "module" });`;
+  files.set("isolated.html", `<!doctype html><script type="module">if (crossOriginIsolated) { ${both} }</script>`);
   await writeFile(join(folder, "main.mjs"), main.text);
   await writeFile(join(folder, "checks.js"), checks.text);
   await writeFile(join(folder, "base.js"), `export const base = ${JSON.stringify(base)};`);

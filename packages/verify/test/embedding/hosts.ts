@@ -77,7 +77,13 @@ export const HOSTS: readonly Host[] = [
     name: "Chromium, in a page and in a worker",
     installed: chromium !== undefined,
     reports: 2,
-    start: ({ base }) => startBrowser(base),
+    start: ({ base }) => startBrowser(`${base}/index.html`),
+  },
+  {
+    name: "Chromium, in a page and in a worker that share memory",
+    installed: chromium !== undefined,
+    reports: 2,
+    start: ({ base }) => startBrowser(`${base}/isolated.html?isolated`),
   },
 ];
 
@@ -110,7 +116,7 @@ const config :Workerd.Config = (
   return place;
 }
 
-function startBrowser(base: string): ChildProcess {
+function startBrowser(page: string): ChildProcess {
   const profile = mkdtempSync(join(tmpdir(), "s7l-chromium-"));
   // No sandbox: as root, which a container often is, Chromium does not start with one. What it visits is ours.
   const child = runUnheard(chromium ?? "", [
@@ -120,7 +126,7 @@ function startBrowser(base: string): ChildProcess {
     "--disable-dev-shm-usage",
     "--no-first-run",
     `--user-data-dir=${profile}`,
-    `${base}/index.html`,
+    page,
   ]);
   child.on("close", () => {
     try {

@@ -2,6 +2,7 @@
  * What an embedder does with the verifier, by nothing but the web's own interfaces: bundled as it is and run in each host. It
  * reports to the server that it came from.
  */
+import { blobSource } from "@s7l/format";
 import {
   type ChunkCache,
   isVerifiedArtifact,
@@ -14,6 +15,7 @@ import {
 import { checkProof, prove } from "@s7l/verify/proof";
 import { publicKeyPem, readPublicKey, SignatureError, signedBy } from "@s7l/verify/signature";
 import { encryptedKeyPem, generateKey, readPrivateKey, sign } from "@s7l/verify/signing";
+import { readOnThreads } from "@s7l/verify/threads";
 
 /** What the server tells of the artifact at `model.s7l`. */
 export interface Facts {
@@ -28,6 +30,8 @@ export interface Findings {
   readonly expert: string;
   readonly lazily: string;
   readonly again: string;
+  /** On several threads, into memory that is shared where this host shares any. */
+  readonly together: string;
   readonly proof: string;
   readonly broken: string;
   readonly otherRoot: string;
@@ -42,6 +46,7 @@ export const EXPECTED: Findings = {
   expert: "ok partial pinned",
   lazily: "genuine 2 chunks",
   again: "the same bytes, 0 chunks fetched",
+  together: "the same bytes, genuine whole",
   proof: "holds",
   broken: "V3 chunk",
   otherRoot: "V7 root-unexpected",
@@ -79,6 +84,16 @@ export async function selfCheck(base: string): Promise<Findings> {
     { cache },
   );
   const same = (await second.read(NAME)).every((byte, i) => byte === span[i]);
+  const file = new Blob([await (await fetch(address)).arrayBuffer()]);
+  const together = await openVerified(blobSource(file), { expectedRoot });
+  const shares = typeof SharedArrayBuffer === "function";
+  const readings = together.plan.map(({ name }) => {
+    const { length } = together.record(name);
+    return { name, target: new Uint8Array(shares ? new SharedArrayBuffer(length) : new ArrayBuffer(length)) };
+  });
+  await readOnThreads(together, readings, { threads: 2 });
+  const alike = readings.find(({ name }) => name === NAME)?.target.every((byte, i) => byte === span[i]);
+  const { chunks, total } = together.coverage();
   const proof = await prove(opened, { tensor: NAME, chunk: 1 });
   checkProof(expectedRoot, proof, span.subarray(65_536));
 
@@ -93,6 +108,7 @@ export async function selfCheck(base: string): Promise<Findings> {
     expert: `${expert.ok ? "ok" : "refused"} ${expert.integrity} ${expert.authenticity}`,
     lazily: `${isVerifiedArtifact(opened) ? "genuine" : "forged"} ${opened.coverage().chunks} chunks`,
     again: `${same ? "the same" : "other"} bytes, ${fetched} chunks fetched`,
+    together: `${alike ? "the same" : "other"} bytes, ${isVerifiedArtifact(together) ? "genuine" : "forged"} ${chunks === total ? "whole" : "partial"}`,
     proof: "holds",
     broken: brokenRule(broken),
     otherRoot: brokenRule(otherRoot),
