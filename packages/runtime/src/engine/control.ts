@@ -82,7 +82,8 @@ export class Control {
           ? undefined
           : {
               tokens,
-              directory: word(DIRECTORY),
+              // An address: beyond 2 GiB the word is negative.
+              directory: word(DIRECTORY) >>> 0,
               scores: Array.from({ length: this.#parts }, (_, part) => word(LISTS + part)),
               groups: Array.from({ length: word(GROUPS) }, (_, g) => ({
                 expert: word(lists + 2 * g),

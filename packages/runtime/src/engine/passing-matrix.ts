@@ -160,7 +160,7 @@ export class Passage {
   /** A block leaves the or of its own results in the heads; those of the blocks before are joined to it. */
   #joinOrs(y: number, ors: Int32Array): void {
     const words = this.#heap.i32;
-    const heads = words[y / 4 + ROWS.heads] ?? 0;
+    const heads = (words[y / 4 + ROWS.heads] ?? 0) >>> 0;
     for (let t = 0; t < ors.length; t++) {
       const at = (heads + t * HEAD.bytes) / 4 + HEAD.or;
       words[at] = ors[t] = (ors[t] ?? 0) | (words[at] ?? 0);
