@@ -36,10 +36,11 @@ export async function readOnThreads(
       const fits = target?.length === tensor.length && target.buffer instanceof SharedArrayBuffer;
       return fits ? [{ tensor, record, target }] : [];
     });
-    await startTeam(shared, threads, signal).check(place, work, (name) => {
+    const onHeld = (name: string): void => {
       left.delete(name);
       noteTensor(artifact, name);
-    });
+    };
+    if (work.length > 0) await startTeam(shared, threads, signal).check(place, work, onHeld);
   }
   const options = signal ? { signal } : {};
   for await (const _ of ahead(left, AHEAD, ([name, target]) => artifact.readInto(name, target, options)));

@@ -30,7 +30,12 @@ export function startChecking(): CheckingThread | undefined {
       new Promise((resolve) => {
         if (ended) return resolve(undefined);
         waiting.push(resolve);
-        thread.send(question);
+        try {
+          thread.send(question);
+        } catch {
+          // A Blob that lies in a file cannot be sent in Node.
+          onEnd();
+        }
       });
     return {
       tell: (shared, place) => void ask({ shared, place }),

@@ -1,3 +1,4 @@
+import { openAsBlob } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -130,6 +131,13 @@ describe("verifyOnThreads", () => {
     expect(await verifyOnThreads(source, { threads: 2 })).toMatchObject({ ok: true, integrity: "whole" });
     expect(chunks()).toBe(0);
     await close();
+  });
+
+  test("does the work itself where a Blob cannot be sent to threads, as one that lies in a file cannot in Node", async () => {
+    const path = join(folder, "blob.s7l");
+    await writeFile(path, artifact);
+    const source = blobSource(await openAsBlob(path));
+    expect(await verifyOnThreads(source, { threads: 2 })).toMatchObject({ ok: true, integrity: "whole" });
   });
 
   test("leaves to the others what a thread that fails had been given", async () => {
