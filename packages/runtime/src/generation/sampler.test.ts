@@ -116,6 +116,21 @@ test.each([1, 2, 40, 255, 256, 257, 999, 1000, 5000])("the best %i ids are in or
   expect(best(values, count)).toEqual(order.slice(0, count).map(({ id }) => id));
 });
 
+test.each<[string, SamplerOptions]>([
+  ["top-p", { topP: 0.9, minP: 0 }],
+  ["min-p", { topP: 1, minP: 0.001 }],
+  ["both, and a top-k", { topK: 300 }],
+])("a vocabulary that %s cuts gives the ids that it gives beside ids that nothing chooses", (_, options) => {
+  const words = randomWords(5);
+  // Peaks among a plain that is far below, in any order; then the same without the plain.
+  const values = Array.from({ length: 1000 }, (_, id) =>
+    id % 3 === 0 ? (words() % 4000) / 1000 : -40 - (words() % 10),
+  );
+  const peaks = values.filter((_, id) => id % 3 === 0);
+  const sampling = { temperature: 1.5, topK: 0, seed: 3, ...options };
+  expect(draws(nats(values), sampling, 200)).toEqual(draws(nats(peaks), sampling, 200).map((id) => 3 * id));
+});
+
 test("the same seed gives the same ids, another seed others", () => {
   const logits = nats([1, 1, 1, 1, 1, 1, 1, 1]);
   const first = draws(logits, { ...PLAIN, seed: 1 }, 40);

@@ -81,6 +81,8 @@ export interface Sampler {
   readonly choose: (logits: Logits, recent: readonly number[]) => number;
 }
 
+/** As many are found by insertion. */
+const FEW = 256;
 /** More than 2^22 candidates of at most 2^30 would sum past 53 bits. */
 const MAX_CANDIDATES = 1 << 22;
 const ONE_Q16 = 1 << 16;
@@ -107,7 +109,11 @@ export function createSampler(options: SamplerOptions = {}): Sampler {
     choose: (logits, recent) => {
       const { values, exponent } = lastRow(logits, penalise, repeatLast === 0 ? [] : recent.slice(-repeatLast));
       if (inverse === 0) return likeliest(values);
-      const ids = best(values, Math.min(topK === 0 ? values.length : topK, MAX_CANDIDATES));
+      const count = Math.min(topK === 0 ? values.length : topK, MAX_CANDIDATES);
+      // What has no probability at all is left by either cut: a vocabulary need not be sorted for it.
+      const cuts = topP < ONE_Q16 || minP > 0;
+      const ids =
+        count > FEW && cuts ? sorted(values, possible(values, exponent)).slice(0, count) : best(values, count);
       const top = values[ids[0] ?? 0] ?? 0;
       const distances = ids.map((id) => distance(top - (values[id] ?? 0), exponent));
       const kept = keepMinP(keepTopP(distances.map(probability), topP), minP);
@@ -143,13 +149,27 @@ export function likeliest(values: ArrayLike<number>): number {
   return found;
 }
 
+/** The ids whose probability is not zero in Q30. */
+function possible(values: ArrayLike<number>, exponent: number): readonly number[] {
+  const top = values[likeliest(values)] ?? 0;
+  const ids: number[] = [];
+  for (let id = 0; id < values.length; id++)
+    if (probability(distance(top - (values[id] ?? 0), exponent)) > 0) ids.push(id);
+  return ids;
+}
+
+/** Larger values first, ties by the lowest id. */
+const orderOf =
+  (values: ArrayLike<number>) =>
+  (a: number, b: number): number =>
+    (values[b] ?? 0) - (values[a] ?? 0) || a - b;
+
+const sorted = (values: ArrayLike<number>, ids: readonly number[]): readonly number[] => [...ids].sort(orderOf(values));
+
 /** The ids of the `count` largest values, largest first, ties by the lowest id. */
 export function best(values: ArrayLike<number>, count: number): readonly number[] {
-  const order = (a: number, b: number): number => (values[b] ?? 0) - (values[a] ?? 0) || a - b;
-  if (count > 256)
-    return Array.from({ length: values.length }, (_, id) => id)
-      .sort(order)
-      .slice(0, count);
+  const order = orderOf(values);
+  if (count > FEW) return sorted(values, [...Array(values.length).keys()]).slice(0, count);
   // Few of many: insertion into a short list beats sorting the vocabulary.
   const ids: number[] = [];
   for (let id = 0; id < values.length; id++) {
