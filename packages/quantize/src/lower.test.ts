@@ -310,3 +310,11 @@ test("a trigger that a routing table lists twice is sealed once, in its first pl
   const { lexical } = lowerConfig({ place: "config.json", values: { ...CONFIGS.s7_llm_moe, router } });
   expect(lexical?.domains.map(({ triggers }) => triggers)).toEqual([["b", "a"]]);
 });
+
+test("a qkv_bias that is null is none, as in transformers", () => {
+  const foldOf = (qkv_bias?: boolean | null) =>
+    config({ ...CONFIGS.qwen2_moe, ...(qkv_bias === undefined ? {} : { qkv_bias }) })().fold;
+  expect(foldOf(null)).toEqual(foldOf(false));
+  expect(foldOf()).toEqual(foldOf(true));
+  expect(foldOf(true)).not.toEqual(foldOf(false));
+});

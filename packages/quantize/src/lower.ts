@@ -20,6 +20,8 @@ export interface BoundTensor {
 export interface LoweredCheckpoint extends Lowered {
   /** In sealed order. */
   readonly tensors: readonly BoundTensor[];
+  /** A head that is stored though the config ties it to the embedding: no part of the model where it is the same, and another model where not. */
+  readonly tiedHead: StoredTensor | undefined;
 }
 
 /** Lowers a config by the family that its `model_type` names. Throws QuantizeError `config` or `unsupported`. */
@@ -71,8 +73,12 @@ export function lowerCheckpoint(checkpoint: Checkpoint): LoweredCheckpoint {
       stored.name,
     );
   }
-  return { ...lowered, tensors };
+  const tiedHead = lowered.fold.head.kind === "tied" ? checkpoint.tensors.get(HEAD) : undefined;
+  return { ...lowered, tensors, tiedHead };
 }
+
+/** What families with a head of their own call it. */
+const HEAD = "lm_head.weight";
 
 /** Companions of weights that were quantized by others: FP8, MXFP4, GPTQ, AWQ. */
 const QUANTIZED = /(_scale_inv|_blocks|_scales|\.weight_scale|\.qweight|\.qzeros)$/;

@@ -99,6 +99,21 @@ test("the report has a line for each tensor that was read, with its errors", asy
   expect(embedding?.rmsError).toBeLessThan(embedding?.maxError ?? 0);
 });
 
+test("a stored head of a config that ties it is left out where it is the embedding, and refused where it is not", async () => {
+  const tied = { ...llama, tie_word_embeddings: true };
+  const { "lm_head.weight": other, ...tensors } = randomTensors(llama);
+  const { "model.embed_tokens.weight": embedding } = tensors;
+  if (!other || !embedding) throw new Error("a Llama has an embedding and a head");
+  const seal = async (head?: typeof other) =>
+    spansOf(quantize(await memoryCheckpoint(tied, head ? { ...tensors, "lm_head.weight": head } : tensors)));
+  expect(await seal(embedding)).toEqual(await seal());
+  await expect(seal(other)).rejects.toMatchObject({
+    code: "tensor",
+    at: "lm_head.weight",
+    message: expect.stringMatching(/is not model\.embed_tokens\.weight.*tie_word_embeddings/),
+  });
+});
+
 test.each([
   ["a matrix", "model.layers.0.mlp.up_proj.weight", 35, "model.layers.0.mlp.up_proj.weight [2, 3]"],
   ["a vector", "model.norm.weight", 3, "model.norm.weight [3]"],

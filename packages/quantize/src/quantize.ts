@@ -4,6 +4,7 @@
  */
 import {
   createSha256,
+  equalBytes,
   type Meta,
   type PlannedTensor,
   type Provenance,
@@ -13,7 +14,7 @@ import {
 } from "@s7l/format";
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
 import type { StoredTensor } from "./checkpoint/safetensors.ts";
-import type { View } from "./checkpoint/view.ts";
+import { type View, whole } from "./checkpoint/view.ts";
 import { vocabularyOf } from "./checkpoint/vocabulary.ts";
 import { lookUp } from "./config.ts";
 import { QuantizeError } from "./errors.ts";
@@ -80,7 +81,8 @@ export function quantizeBy(
     return found;
   };
 
-  const note = ({ name }: PlannedTensor, { digest, report }: SpanEnd): void => {
+  const note = async ({ name }: PlannedTensor, { digest, report }: SpanEnd): Promise<void> => {
+    if (name === lowered.fold.embedding && lowered.tiedHead) await assertTied(lowered.tiedHead, name, digest);
     digests.set(name, digest);
     reports.set(name, report);
   };
@@ -91,15 +93,15 @@ export function quantizeBy(
       source.kind === "derived"
         ? yield* derivedSpan(tensor, source, checkpoint)
         : yield* make(tensor, source, storedOf(checkpoint, source));
-    note(tensor, { digest, report });
+    await note(tensor, { digest, report });
   }
 
   const writeSpan = (planned: PlannedTensor, place: SpanPlace, signal?: AbortSignal) => {
     const { tensor, source } = find(planned);
     const written =
       source.kind === "derived" ? undefined : write?.(tensor, source, storedOf(checkpoint, source), place, signal);
-    return written?.then(({ hashes, ...end }) => {
-      note(tensor, end);
+    return written?.then(async ({ hashes, ...end }) => {
+      await note(tensor, end);
       return hashes;
     });
   };
@@ -123,6 +125,18 @@ export function quantizeBy(
       tensors: lowered.tensors.flatMap(({ tensor }) => reports.get(tensor.name) ?? []),
     }),
   };
+}
+
+/**
+ * Refuses a stored head whose bytes are not the embedding's, of which `digest` is the SHA-256: transformers 5 runs such a head whatever the
+ * config says (modeling_utils.py, tie_weights), 4 does not.
+ */
+async function assertTied(head: StoredTensor, embedding: string, digest: Uint8Array): Promise<void> {
+  const hash = createSha256();
+  for await (const _ of hashedRows(whole(head.name, ...head.shape), head, hash));
+  if (equalBytes(hash.digest(), digest)) return;
+  const message = `tensor ${head.name} in ${head.file} is not ${embedding}, though the config ties the two, and versions of transformers disagree on which is meant: set tie_word_embeddings to false, or leave the tensor out`;
+  throw new QuantizeError("tensor", message, head.name);
 }
 
 function originOf({ tensor, source }: BoundTensor): Omit<Provenance, "sha256"> {

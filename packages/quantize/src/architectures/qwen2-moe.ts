@@ -1,6 +1,6 @@
 /** Qwen2-MoE: biases on q, k and v; a shared expert behind a sigmoid gate beside the chosen ones. */
 import type { ExpertsFfn, Layer } from "@s7l/format";
-import { count, flag } from "../config.ts";
+import { count, flagOrNone } from "../config.ts";
 import type { Family } from "../lowering.ts";
 import { selfAttention } from "./attention.ts";
 import { activationOf, decoderOf, gatedFfn, headsOf, layerNorms, linear, stackOf } from "./parts.ts";
@@ -13,7 +13,7 @@ export const qwen2Moe: Family = {
   modelType: "qwen2_moe",
   lower: (config) => {
     const decoder = decoderOf(config, { eps: 1e-6, context: 32768 });
-    const bias = { qkv: flag(config, "qkv_bias", true), o: false };
+    const bias = { qkv: flagOrNone(config, "qkv_bias"), o: false };
     const { attention, rules } = selfAttention(config, headsOf(config, decoder.width, { kvHeads: 16 }), {
       theta: 10000,
       bias,

@@ -300,6 +300,7 @@ test.each<readonly [string, JsonObject, RegExp]>([
     { rope_scaling: { rope_type: "linear", factor: 4, partial_rotary_factor: 0.5 } },
     /partial_rotary_factor, which this family has not/,
   ],
+  ["two types", { rope_scaling: { rope_type: "yarn", type: "linear", factor: 4 } }, /rope_type and another type/],
   ["a theta of one", { rope_theta: 1 }, /must be above 1/],
   ["an endless theta", { rope_theta: 1e300 }, /rope_theta = 1e\+300/],
   ["a factor of zero", { rope_scaling: { rope_type: "linear", factor: 0 } }, /factor = 0/],

@@ -83,6 +83,12 @@ function lowerRope(
     scaling ?? config,
     "holds parameters by kinds of layer, which no family here has",
   );
+  const [named, older] = scaling ? ["rope_type", "type"].map((key) => lookUp(scaling, key)) : [];
+  refuseIf(
+    named !== undefined && older !== undefined && named !== older,
+    scaling ?? config,
+    "has a rope_type and another type, of which versions of transformers prefer one or the other: give one",
+  );
   // As in transformers, parameters without a type scale nothing, even where they hold a factor.
   const kind = scaling ? choice(scaling, ["rope_type", "type"], KINDS, "default") : "default";
   const {
