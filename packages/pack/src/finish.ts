@@ -3,6 +3,7 @@
  * golden prompts are run on the finished draft, whose digests are zero; patching them changes no size and no byte of DATA.
  */
 import {
+  assertRange,
   type ByteSource,
   type ByteStore,
   CLASS,
@@ -16,6 +17,7 @@ import {
   joinLeaves,
   merkleRoot,
   placeSections,
+  readInto,
   SECTIONS,
   type SectionEntry,
   type SectionName,
@@ -69,19 +71,44 @@ export async function finishSeal(
   };
   const front: Omit<Front, "metadata"> = {
     plan,
-    store,
     tree: joinLeaves(sealed.map(({ leaves }) => leaves)),
     root: dataRoot(components),
   };
-  await writeFront({ ...front, metadata });
-  const digests = await golden(storeSource(store, fileSize), plan.prompts);
-  const root = await writeFront({ ...front, metadata: { ...metadata, golden: withDigests(draft.golden, digests) } });
+  const drafted = frontOf({ ...front, metadata });
+  // The tree stays as it is, and threads read it from the file. What the prompts change is in memory alone until it is known: another
+  // run on the same part may have given the file its name meanwhile.
+  await store.write(drafted.treeOffset, front.tree);
+  const digests = await golden(withFront(storeSource(store, fileSize), drafted.bytes), plan.prompts);
+  const { bytes, root } = frontOf({ ...front, metadata: { ...metadata, golden: withDigests(draft.golden, digests) } });
+  await store.write(0, bytes);
   return { root, size: fileSize };
+}
+
+/** A source whose first bytes are others. */
+function withFront(source: ByteSource, front: Uint8Array): ByteSource {
+  const readTo = async (offset: number, target: Uint8Array): Promise<void> => {
+    const own = front.subarray(offset, offset + target.length);
+    target.set(own);
+    const rest = target.subarray(own.length);
+    if (rest.length > 0) await readInto(source, offset + own.length, rest);
+  };
+  return {
+    ...source,
+    read: async (offset, length) => {
+      assertRange(source.size, offset, length);
+      const bytes = new Uint8Array(length);
+      await readTo(offset, bytes);
+      return bytes;
+    },
+    readInto: async (offset, target) => {
+      assertRange(source.size, offset, target.length);
+      await readTo(offset, target);
+    },
+  };
 }
 
 interface Front {
   readonly plan: SealPlan;
-  readonly store: ByteStore;
   readonly metadata: Metadata;
   /** Bytes of TREE. */
   readonly tree: Uint8Array;
@@ -89,8 +116,8 @@ interface Front {
   readonly root: Uint8Array;
 }
 
-/** Writes everything that stands before DATA, with its padding, and gives R. */
-async function writeFront({ plan, store, metadata, tree, root }: Front): Promise<Uint8Array> {
+/** Everything that stands before DATA, with its padding; R; and where TREE lies. */
+function frontOf({ plan, metadata, tree, root }: Front) {
   const { data, chunkLog2 } = plan;
   const bytes = new Map(encodeMetadata(metadata)).set("TREE", tree);
   const sizes = new Map<SectionName, number>([...bytes].map(([name, { length }]) => [name, length])).set(
@@ -124,8 +151,8 @@ async function writeFront({ plan, store, metadata, tree, root }: Front): Promise
     metaHash: sha256(bytes.get("META") ?? new Uint8Array()),
   });
   front.set(header.bytes, 0);
-  await store.write(0, front);
-  return header.root;
+  const treeOffset = sections.find(({ name }) => name === "TREE")?.offset ?? 0;
+  return { bytes: front, root: header.root, treeOffset };
 }
 
 const hasExperts = (data: DataLayout): boolean => data.components.some((name) => name.startsWith("expert"));

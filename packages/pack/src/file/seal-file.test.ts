@@ -49,6 +49,33 @@ describe("sealFile", () => {
     });
   });
 
+  test("leaves an artifact alone that another run has finished meanwhile, until it has the same to write", async () => {
+    let finish = (): void => {};
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const weights = tinyWeights("dense");
+    const slow: WeightSource = {
+      ...weights,
+      span: async function* (tensor) {
+        await finished;
+        yield* weights.span(tensor);
+      },
+    };
+    const golden: GoldenCallback = async (draft, prompts) => {
+      expect(await draft.read(0, draft.size)).not.toEqual(sealed);
+      expect(new Uint8Array(await readFile(path))).toEqual(sealed);
+      return fakeDigests(prompts);
+    };
+    const second = sealFile(slow, path, { ...goldens, golden }).catch((error: unknown) => error);
+    await expect.poll(() => readdir(`${path}.parts`)).not.toEqual([]);
+    await sealFile(weights, path, goldens);
+    const sealed = new Uint8Array(await readFile(path));
+    finish();
+    await second;
+    expect(new Uint8Array(await readFile(path))).toEqual(sealed);
+  });
+
   test.each<[string, GoldenCallback]>([
     ["the golden callback fails", () => Promise.reject(new Error("no engine"))],
     ["the digests are wrong", async () => []],
