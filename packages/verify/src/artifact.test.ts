@@ -137,6 +137,37 @@ describe("VerifiedArtifact", () => {
     expect(await artifact.digest()).toEqual(sha256(bytes));
   });
 
+  test("gives no digest of bytes that a source takes back once they are hashed", async () => {
+    const speck = await sealTiny("speck");
+    const memory = memorySource(speck);
+    let lie: { readonly at: number; readonly ticks: number } | undefined;
+    let reads = 0;
+    /** Gives another last byte at one of its reads, and some microtasks later the sealed one in its place. */
+    const read = async (offset: number, length: number): Promise<Uint8Array> => {
+      const sealed = await memory.read(offset, length);
+      if (reads++ !== lie?.at) return sealed;
+      const bytes = sealed.map((byte, i) => (i === length - 1 ? byte ^ 1 : byte));
+      void putBack(bytes, sealed, lie.ticks);
+      return bytes;
+    };
+    const putBack = async (bytes: Uint8Array, sealed: Uint8Array, ticks: number): Promise<void> => {
+      for (let tick = 0; tick < ticks; tick++) await undefined;
+      bytes.set(sealed);
+    };
+    const opened = await openVerified({ size: memory.size, read });
+    const digest = (): Promise<Uint8Array | undefined> => {
+      reads = 0;
+      return opened.digest().catch(() => undefined);
+    };
+    expect(await digest()).toEqual(sha256(speck));
+    const all = reads;
+    for (let at = 0; at < all; at++)
+      for (let ticks = 0; ticks < 10; ticks++) {
+        lie = { at, ticks };
+        expect([undefined, sha256(speck)], `read ${at}, ${ticks} ticks`).toContainEqual(await digest());
+      }
+  });
+
   test("stops making a digest when it is told to", async () => {
     const stop = new AbortController();
     const memory = memorySource(bytes);
