@@ -2,11 +2,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { TINY_KINDS, type TinyKind, tinyFold, tinyLexical, tinyWeights } from "@s7l/fixtures";
-import { memorySource, type Vocabulary } from "@s7l/format";
-import { openVerified, verify } from "@s7l/verify";
-import { describe, expect, test, vi } from "vitest";
+import { GATE_PHASES, memorySource, type Vocabulary } from "@s7l/format";
+import { openVerified, type VerifiedArtifact, verify } from "@s7l/verify";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { s7MiniPath } from "../test/reference.ts";
-import { sealBytes, tinyModel } from "../test/sealed.ts";
+import { sealArtifact, sealBytes, tinyModel } from "../test/sealed.ts";
 import { createLogitsDigest } from "./receipt/logits-digest.ts";
 import { goldenPrompts, replayGolden, replayPrompts } from "./replay-golden.ts";
 import { STX } from "./session/gate.ts";
@@ -77,6 +77,46 @@ test.each([
 ])("a prompt with $what is refused", async ({ prompt, code }) => {
   const model = await tinyModel("dense");
   await expect(replayPrompts(model, [prompt])).rejects.toThrow(runtimeError(code));
+});
+
+describe("a model that is read a layer at a time", () => {
+  let artifact: VerifiedArtifact;
+  beforeAll(async () => {
+    artifact = await sealArtifact(tinyWeights("dense"));
+  });
+
+  const forgeries: readonly { readonly what: string; readonly make: (real: VerifiedArtifact) => unknown }[] = [
+    { what: "nothing", make: () => undefined },
+    { what: "a copy", make: (real) => ({ ...real }) },
+    { what: "an object that inherits from one", make: (real) => Object.create(real) },
+    { what: "a proxy of one", make: (real) => new Proxy(real, {}) },
+    {
+      what: "an object that has and does all that one does, with weights of its own",
+      make: (real) => ({
+        ...real,
+        gate: real.gate,
+        read: (name: string) => real.read(name),
+        readRange: async (_name: string, _offset: number, target: Uint8Array) => target.fill(1),
+      }),
+    },
+  ];
+
+  test.each(forgeries)("is not what verify did not make: $what", async ({ make }) => {
+    /** For what the types refuse already. */
+    const forged = make(artifact) as VerifiedArtifact;
+    await expect(replayGolden(forged, [[1]], { holdUpTo: 0 })).rejects.toThrow(runtimeError("unverified"));
+  });
+
+  test("does not run where a session would not begin: the runtime has other phases than the gate", async () => {
+    const replay = () => replayGolden(artifact, [[1]], { engine: "simd", holdUpTo: 0 });
+    GATE_PHASES.reverse();
+    try {
+      await expect(replay()).rejects.toThrow(expect.objectContaining({ name: "GateError", code: "record" }));
+    } finally {
+      GATE_PHASES.reverse();
+    }
+    expect(await replay()).toHaveLength(1);
+  });
 });
 
 describe("a replay leaves nothing behind,", () => {

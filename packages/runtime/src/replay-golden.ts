@@ -105,6 +105,7 @@ export async function replayGolden(
   prompts: Prompts,
   options: GoldenReplayOptions = {},
 ): Promise<Uint8Array[]> {
+  if (!isVerifiedArtifact(artifact)) throw notVerified();
   const { holdUpTo = HOLD, signal } = options;
   const streamed = weightBytes(artifact.plan) > holdUpTo ? await replayStreamed(artifact, prompts, options) : undefined;
   if (streamed) return streamed;
@@ -122,7 +123,6 @@ async function replayStreamed(
   prompts: Prompts,
   { engine = "auto", signal, onProgress }: GoldenReplayOptions,
 ): Promise<Uint8Array[] | undefined> {
-  if (!isVerifiedArtifact(artifact)) throw notVerified();
   const name = engine === "auto" ? await bestEngine() : engine;
   const { gate, policy, fold } = artifact;
   const fits = (ids: readonly number[]) =>
