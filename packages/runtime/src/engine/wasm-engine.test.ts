@@ -290,6 +290,27 @@ describe("a sequence", () => {
     }
   });
 
+  test("that is closed twice gives back only its own memory, which another may have by then", async () => {
+    const { ids } = tokensOf(model, 3, 100);
+    const others = tokensOf(model, 4, 100).ids;
+    const engine = await createWasmEngine(model);
+    const [alone, turns, first] = [engine.open(), engine.open(), engine.open()];
+    const expected = await alone.forward(ids, [], "all");
+    await first.forward(ids, [], "last");
+    const close = async (): Promise<void> => {
+      first.close?.();
+      await turns.forward([], [], "last");
+    };
+    await close();
+    const second = engine.open();
+    await second.forward(ids.slice(0, 70), [], "last");
+    await close();
+    await engine.open().forward(others, [], "last");
+    const rest = await second.forward(ids.slice(70), [], "all");
+    expect(rest.mantissas).toEqual(expected.mantissas.slice(70 * model.fold.vocab));
+    expect(rest.exponents).toEqual(expected.exponents.slice(70));
+  });
+
   test.each([
     ["an id that is not in the vocabulary", [60], [], "ids"],
     ["an id that is no integer", [0.5], [], "ids"],
