@@ -173,6 +173,18 @@ describe("forward", () => {
     await expect(body.forward([3])).rejects.toThrow(gateError("phase"));
   });
 
+  test("that fails leaves nothing to save, even where saving was asked for before it had", async () => {
+    const threads = await tinyModel("dense", { engine: "simd", threads: 2 });
+    const body = openSession(threads).begin(STX);
+    await body.forward([3]);
+    threads.close();
+    const calls = await Promise.allSettled([body.forward([3]), body.save()]);
+    expect(calls).toEqual([
+      { status: "rejected", reason: runtimeError("engine") },
+      { status: "rejected", reason: gateError("phase") },
+    ]);
+  });
+
   test("routes each position by the text up to it", async () => {
     const body = openSession(model).begin(STX);
     const { tokenizer } = model;
