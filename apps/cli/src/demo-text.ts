@@ -24,25 +24,28 @@ export async function writeText(
   const { ink } = report;
   const indent = (text: string): string => text.replaceAll("\n", `\n  ${ink.dim("│")} `);
   const session = openSession(model);
-  const body = session.begin(STX);
-  const ids: number[] = [];
-  let text = "";
-  let logitsDigest = "";
-  report.tell(`  ${ink.dim("│")} ${ink.dim(prompt.split("\n").join(`\n  │ `))}`);
-  const started = performance.now();
-  for await (const step of body.generate(prompt, { maxTokens: MAX_TOKENS, signal })) {
-    ids.push(step.id);
-    text += step.text;
-    logitsDigest = toHex(step.logitsDigest);
-    report.tell(indent(step.text));
+  try {
+    const body = session.begin(STX);
+    const ids: number[] = [];
+    let text = "";
+    let logitsDigest = "";
+    report.tell(`  ${ink.dim("│")} ${ink.dim(prompt.split("\n").join(`\n  │ `))}`);
+    const started = performance.now();
+    for await (const step of body.generate(prompt, { maxTokens: MAX_TOKENS, signal })) {
+      ids.push(step.id);
+      text += step.text;
+      logitsDigest = toHex(step.logitsDigest);
+      report.tell(indent(step.text));
+    }
+    const rate = (1000 * body.length) / (performance.now() - started);
+    const experts = body.routes;
+    report.say(
+      `\n    ${ink.dim(`${expertsOf(model, experts)} · ${rate.toFixed(0)} tokens/s · logits ${logitsDigest.slice(0, 16)}…`)}`,
+    );
+    return { prompt, text, ids, logitsDigest, experts };
+  } finally {
+    session.close();
   }
-  const rate = (1000 * body.length) / (performance.now() - started);
-  const experts = body.routes;
-  session.close();
-  report.say(
-    `\n    ${ink.dim(`${expertsOf(model, experts)} · ${rate.toFixed(0)} tokens/s · logits ${logitsDigest.slice(0, 16)}…`)}`,
-  );
-  return { prompt, text, ids, logitsDigest, experts };
 }
 
 /** Which experts wrote, by name, and how many positions each. */

@@ -1,10 +1,10 @@
 import { memorySink, memorySource } from "@s7l/format";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { tinyModel } from "../test/sealed.ts";
 import { dequantize, evaluate, sequencesOf } from "./eval.ts";
 import type { Model } from "./model.ts";
 import { STX } from "./session/gate.ts";
-import { openSession } from "./session/session.ts";
+import { openSession, Session } from "./session/session.ts";
 
 const runtimeError = (code: string) => expect.objectContaining({ name: "RuntimeError", code });
 
@@ -130,6 +130,16 @@ describe("evaluate", () => {
     const evaluation = evaluate(model, [[3], Array(90).fill(3)], { onProgress: (done) => seen.push(done) });
     await expect(evaluation).rejects.toThrow("sequence 1 has 90 ids; the artifact allows 32");
     expect(seen).toEqual([]);
+  });
+
+  test.each([
+    { fate: "that succeeds", sequences: SEQUENCES },
+    { fate: "that fails", sequences: [[3, 14], [40]] },
+  ])("one $fate leaves no session open", async ({ sequences }) => {
+    const close = vi.spyOn(Session.prototype, "close");
+    await evaluate(model, sequences).catch(() => undefined);
+    expect(close).toHaveBeenCalledTimes(2);
+    close.mockRestore();
   });
 
   test("stops at an abort", async () => {

@@ -70,35 +70,38 @@ export async function evaluate(
   const sums = { done: 0, tokens: 0, nll: 0, hits: 0, kl: 0, agreed: 0 };
   for (const ids of sequences) {
     const session = openSession(model);
-    const body = session.begin(STX);
-    for (let at = 0; at < ids.length; at += chunk) {
-      await takeTurn(signal);
-      const part = ids.slice(at, at + chunk);
-      const logits = await body.forward(part, "all");
-      const values = dequantize(logits);
-      const reference = against && (await readRows(against, sums.done * rowBytes, part.length * rowBytes));
-      part.forEach((_, i) => {
-        const row = values.subarray(i * model.vocab, (i + 1) * model.vocab);
-        const norm = logSumExp(row);
-        // Of the integers: rounding to float32 can make ties.
-        const best = likeliest(logits.mantissas.subarray(i * model.vocab, (i + 1) * model.vocab));
-        const next = ids[at + i + 1];
-        if (next !== undefined) {
-          sums.tokens++;
-          sums.nll += norm - (row[next] ?? Number.NaN);
-          if (best === next) sums.hits++;
-        }
-        if (reference) {
-          const wanted = reference.subarray(i * model.vocab, (i + 1) * model.vocab);
-          sums.kl += divergence(wanted, logSumExp(wanted), row, norm);
-          if (likeliest(wanted) === best) sums.agreed++;
-        }
-      });
-      await sink?.write(sums.done * rowBytes, littleEndian(values));
-      sums.done += part.length;
-      onProgress?.(sums.done, total);
+    try {
+      const body = session.begin(STX);
+      for (let at = 0; at < ids.length; at += chunk) {
+        await takeTurn(signal);
+        const part = ids.slice(at, at + chunk);
+        const logits = await body.forward(part, "all");
+        const values = dequantize(logits);
+        const reference = against && (await readRows(against, sums.done * rowBytes, part.length * rowBytes));
+        part.forEach((_, i) => {
+          const row = values.subarray(i * model.vocab, (i + 1) * model.vocab);
+          const norm = logSumExp(row);
+          // Of the integers: rounding to float32 can make ties.
+          const best = likeliest(logits.mantissas.subarray(i * model.vocab, (i + 1) * model.vocab));
+          const next = ids[at + i + 1];
+          if (next !== undefined) {
+            sums.tokens++;
+            sums.nll += norm - (row[next] ?? Number.NaN);
+            if (best === next) sums.hits++;
+          }
+          if (reference) {
+            const wanted = reference.subarray(i * model.vocab, (i + 1) * model.vocab);
+            sums.kl += divergence(wanted, logSumExp(wanted), row, norm);
+            if (likeliest(wanted) === best) sums.agreed++;
+          }
+        });
+        await sink?.write(sums.done * rowBytes, littleEndian(values));
+        sums.done += part.length;
+        onProgress?.(sums.done, total);
+      }
+    } finally {
+      session.close();
     }
-    session.close();
   }
   const nll = sums.nll / sums.tokens;
   return {

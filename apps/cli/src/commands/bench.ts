@@ -77,11 +77,14 @@ interface Rates {
 /** One run in a session of its own. */
 async function measure(model: Model, prompt: number, generate: number, signal: AbortSignal): Promise<Rates> {
   const session = openSession(model);
-  const body = session.begin(STX);
-  const first = await seconds(() => runInto(body, idsOf(model, 0, prompt), CHUNK_TOKENS, signal));
-  const then = await seconds(() => runInto(body, idsOf(model, prompt, generate), 1, signal));
-  session.close();
-  return { prefill: prompt / first, decode: generate / then };
+  try {
+    const body = session.begin(STX);
+    const first = await seconds(() => runInto(body, idsOf(model, 0, prompt), CHUNK_TOKENS, signal));
+    const then = await seconds(() => runInto(body, idsOf(model, prompt, generate), 1, signal));
+    return { prefill: prompt / first, decode: generate / then };
+  } finally {
+    session.close();
+  }
 }
 
 async function runInto(body: SessionBody, ids: readonly number[], chunk: number, signal: AbortSignal): Promise<void> {
