@@ -11,6 +11,9 @@ const MAX_DEPTH = 12;
 /** Values in one section: the 2^20 tensors an artifact may hold, with 12 values each, and room. It bounds what decoding allocates. */
 const MAX_VALUES = 1 << 24;
 
+/** Values that any section may have; beyond these it has one for three of its bytes at most, so that its size bounds what decoding takes. */
+const FEW_VALUES = 1 << 18;
+
 /** Keys that change an object's prototype, or look as if they would, in some reader. */
 const FORBIDDEN_KEYS = new Set(["__proto__", "constructor", "prototype"]);
 
@@ -131,7 +134,7 @@ class Scan {
   }
 
   value(depth: number): void {
-    if (++this.values > MAX_VALUES) this.refuse(`more than ${MAX_VALUES} values`);
+    if (++this.values > Math.min(MAX_VALUES, FEW_VALUES + this.bytes.length / 3)) this.refuse("too many values");
     const head = this.view.getUint8(this.skip(1));
     if (head <= 0x7f || head >= 0xe0) return;
     if (head <= 0x8f) this.map(head & 0x0f, depth);

@@ -28,6 +28,13 @@ describe("parseJson", () => {
     expect(() => parseJson(nest(65), refuse)).toThrow("is JSON nested more than 64 deep, as no such file is");
   });
 
+  test("takes some eight million values, and not one more, whatever is between quotes", () => {
+    const list = (count: number, value: string): Uint8Array => bytes(`[${Array(count).fill(value).join()}]`);
+    expect(() => parseJson(list(4, '",,,,[[[["'), refuse)).not.toThrow();
+    expect(() => parseJson(list((1 << 22) + 1, "{}"), refuse)).toThrow("is JSON of more than 8388608 values");
+    expect(() => parseJson(list(1 << 22, "{}"), refuse)).not.toThrow();
+  });
+
   test("reads no further than the first bracket too many", () => {
     let reads = 0;
     const counted = new Proxy(new Uint8Array(1000).fill(0x5b), {

@@ -9,6 +9,9 @@ const ESCAPE = 0x5c;
 /** Deeper than any configuration, header or tokenizer. */
 const DEEPEST = 64;
 
+/** More values than any header, index or tokenizer has: each takes some 60 bytes of memory, and no more than three of its file. */
+const MOST_VALUES = 1 << 23;
+
 /** What a JSON file says, and its text. */
 export interface ParsedJson {
   readonly value: unknown;
@@ -24,7 +27,7 @@ export function parseJson(
   refuse: (what: string, cause?: unknown) => never,
   deepest = DEEPEST,
 ): ParsedJson {
-  if (nestsDeeper(bytes, deepest)) return refuse(`is JSON nested more than ${deepest} deep, as no such file is`);
+  assertModest(bytes, deepest, refuse);
   let text: string;
   try {
     // Without ignoreBOM a leading mark would vanish unseen.
@@ -42,9 +45,10 @@ export function parseJson(
   }
 }
 
-/** Whether maps and lists in a JSON text (UTF-8) nest deeper than `limit`. Says nothing else about the text. */
-function nestsDeeper(json: Uint8Array, limit: number): boolean {
+/** Refuses a JSON text (UTF-8) that nests deeper than `deepest`, or may have too many values. Says nothing else about it. */
+function assertModest(json: Uint8Array, deepest: number, refuse: (what: string) => never): void {
   let depth = 0;
+  let values = 0;
   let quoted = false;
   for (let i = 0; i < json.length; i++) {
     const byte = json[i];
@@ -52,9 +56,11 @@ function nestsDeeper(json: Uint8Array, limit: number): boolean {
       if (byte === ESCAPE) i++;
       else if (byte === QUOTE) quoted = false;
     } else if (byte === QUOTE) quoted = true;
+    else if (byte === 0x2c) values++;
     else if (byte === 0x5b || byte === 0x7b) {
-      if (++depth > limit) return true;
+      values++;
+      if (++depth > deepest) refuse(`is JSON nested more than ${deepest} deep, as no such file is`);
     } else if (byte === 0x5d || byte === 0x7d) depth--;
   }
-  return false;
+  if (values > MOST_VALUES) refuse(`is JSON of more than ${MOST_VALUES} values, as no such file is`);
 }

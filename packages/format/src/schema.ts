@@ -152,7 +152,7 @@ export function record<const F extends Fields>(fields: F): RecordSchema<RecordOf
     for (const key of Object.keys(map)) if (!Object.hasOwn(fields, key)) refuse(at, `unknown key "${key}"`);
     const parsed: Record<string, unknown> = {};
     for (const [key, schema] of Object.entries(fields)) {
-      if (!Object.hasOwn(map, key) && "optional" in schema) continue;
+      if (!Object.hasOwn(map, key) && Object.hasOwn(schema, "optional")) continue;
       parsed[key] = schema.parse(present(map, key, at), `${at}.${key}`);
     }
     // Every key of F was parsed by its own schema just above: this is the one place where that becomes a type.

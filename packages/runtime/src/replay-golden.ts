@@ -16,6 +16,8 @@ const LENGTH = 16;
 const TEXTS = 4;
 /** Positions a call: their logits are all kept at once. */
 const CHUNK = 16;
+/** Logits a call, of wide vocabularies. */
+const LOGITS = 1 << 24;
 
 /**
  * The prompts to seal for these weights: ids drawn from a hash of the fold, which reach any part of the vocabulary, and where
@@ -72,11 +74,12 @@ export async function replayPrompts(model: Model, prompts: Prompts, signal?: Abo
       throw new RuntimeError("ids", `a golden prompt has ${ids.length} ids; 1 to ${MAX_PROMPT_IDS} are allowed`);
     const digest = createLogitsDigest();
     const session = openSession(model);
+    const chunk = Math.max(1, Math.min(CHUNK, Math.floor(LOGITS / model.vocab)));
     try {
       const body = session.begin(STX);
-      for (let at = 0; at < ids.length; at += CHUNK) {
+      for (let at = 0; at < ids.length; at += chunk) {
         await takeTurn(signal);
-        digest.update(await body.forward(ids.slice(at, at + CHUNK), "all"));
+        digest.update(await body.forward(ids.slice(at, at + chunk), "all"));
       }
     } finally {
       session.close();
@@ -107,7 +110,11 @@ export async function replayGolden(
 ): Promise<Uint8Array[]> {
   if (!isVerifiedArtifact(artifact)) throw notVerified();
   const { holdUpTo = HOLD, signal } = options;
-  const streamed = weightBytes(artifact.plan) > holdUpTo ? await replayStreamed(artifact, prompts, options) : undefined;
+  const weights = weightBytes(artifact.plan);
+  // A stream keeps the logits of all prompts, twice: those of a wide vocabulary can be more than the model.
+  const logits = 8 * artifact.fold.vocab * prompts.reduce((sum, ids) => sum + ids.length, 0);
+  const passes = weights > holdUpTo && logits <= Math.max(HOLD, weights);
+  const streamed = passes ? await replayStreamed(artifact, prompts, options) : undefined;
   if (streamed) return streamed;
   const model = await loadModel(artifact, options);
   try {

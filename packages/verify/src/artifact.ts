@@ -268,7 +268,7 @@ export class VerifiedArtifact {
     for (const [i, tensor] of tensors.entries()) await readLeaves({ ...place, source }, tensor, at(records, i));
     const onChunk = (_: number, chunk: Uint8Array): void => hash.update(chunk);
     for (const [i, tensor] of tensors.entries())
-      await readTensor(place, tensor, at(records, i), undefined, { signal, fromCache, onChunk });
+      await readTensor(place, tensor, at(records, i), undefined, { signal, fromCache, part: undefined, onChunk });
     return hash.digest();
   }
 
@@ -276,6 +276,7 @@ export class VerifiedArtifact {
     const { place, tensors, records } = this.#front;
     await readTensor(place, at(tensors, index), at(records, index), target, {
       ...options,
+      part: undefined,
       onChunk: (leaf) => this.#note(leaf),
     });
   }

@@ -52,7 +52,7 @@ export interface ReadOptions {
   /** A check without a target asks the cache too; by default it wants to know about the source's own bytes. */
   readonly fromCache?: boolean | undefined;
   /** Chunks [from, to) alone, of a tensor whose content keeps the rules: the same leaves are the same bytes. Default: all, and the rules. */
-  readonly part?: readonly [from: number, to: number];
+  readonly part?: readonly [from: number, to: number] | undefined;
   /** Called for each chunk that was verified, in order: the index of its leaf, and its bytes, which are lent only for the call. */
   readonly onChunk: (leaf: number, chunk: Uint8Array) => void;
 }

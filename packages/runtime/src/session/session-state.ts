@@ -123,7 +123,7 @@ export function readStateLayers(
       magnitudes: native(new Int32Array(take(4 * count))),
       valueExponents: native(new Int32Array(take(4 * count))),
     };
-    assertLayer(layer, `layer ${i}`);
+    assertLayer(layer, { kvHeads, keySize, valueSize }, `layer ${i}`);
     return layer;
   });
 }
@@ -131,7 +131,8 @@ export function readStateLayers(
 const layerBytes = ({ kvHeads, keySize, valueSize, slots }: LayerShape & { readonly slots: number }): number =>
   kvHeads * slots * (2 * keySize + valueSize + 12);
 
-function assertLayer({ keys, keyExponents, values, magnitudes, valueExponents }: LayerState, at: string): void {
+function assertLayer(layer: LayerState, { keySize, valueSize }: LayerShape, at: string): void {
+  const { keys, keyExponents, values, magnitudes, valueExponents } = layer;
   if (keys.some((q) => q < -MAX_KEY || q > MAX_KEY))
     refuse("state-content", `a key is beyond ${MAX_KEY}, which no engine makes`, at);
   if (values.some((q) => q < -MAX_VALUE)) refuse("state-content", "a value is -128, which no engine makes", at);
@@ -140,6 +141,14 @@ function assertLayer({ keys, keyExponents, values, magnitudes, valueExponents }:
   for (const exponents of [keyExponents, valueExponents]) {
     if (exponents.some((e) => e < -MAX_EXPONENT || e > MAX_EXPONENT))
       refuse("state-content", `an exponent is beyond ${MAX_EXPONENT}, which no engine makes`, at);
+  }
+  const isZero = (numbers: Int16Array | Int8Array, i: number, size: number): boolean =>
+    numbers.subarray(i * size, (i + 1) * size).every((q) => q === 0);
+  // Engines differ in what they keep beside a zero, and so all save the same.
+  for (const [i, magnitude] of magnitudes.entries()) {
+    const strayKey = keyExponents[i] !== 0 && isZero(keys, i, keySize);
+    const strayValue = magnitude === 0 && (valueExponents[i] !== 0 || !isZero(values, i, valueSize));
+    if (strayKey || strayValue) refuse("state-content", "a zero has an exponent or digits, which no engine saves", at);
   }
 }
 

@@ -30,7 +30,13 @@ export function checkerOf(shared: SharedBytes, placed: SharedPlace): Checker {
   const isSound = async ({ tensor, record, target }: Work, signal: AbortSignal | undefined): Promise<boolean> => {
     try {
       if (fill) return await holds(place, fill, piece, tensor, record, { signal, target });
-      await readTensor(place, tensor, record, target, { signal, buffers, ahead: 1, onChunk: () => undefined });
+      await readTensor(place, tensor, record, target, {
+        signal,
+        buffers,
+        ahead: 1,
+        part: undefined,
+        onChunk: () => undefined,
+      });
       return true;
     } catch {
       return false;
