@@ -3,6 +3,8 @@ import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/pro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { bench } from "../src/commands/bench.ts";
+import { createReport } from "../src/report.ts";
 import { objectOf, s7l } from "./binary.ts";
 import { MINI } from "./folder.ts";
 import { CONFIG, tinyTensors, writeCheckpoint } from "./tiny-checkpoint.ts";
@@ -204,4 +206,29 @@ test("bench gives medians, and what a token reads", async () => {
   expect(given.bandwidthShare).toBeCloseTo(
     (Number(given.bytesPerToken) * Number(given.decode)) / Number(given.bandwidth),
   );
+});
+
+test.each([
+  [["--prompt", "2048"], "a prompt of 2048 and 1 after it"],
+  [["--generate", "2048"], "a prompt of 1 and 2048 after it"],
+  [["--prompt", "1024", "--generate", "1025"], "a prompt of 1024 and 1025 after it"],
+])("bench %j is refused, as it would measure less than was asked for", async (words, sum) => {
+  const told = await s7l(["bench", file, ...words]);
+  const message = `${sum} are more than the 2048 positions of the model's context: give less`;
+  expect(told).toEqual({ code: 2, stdout: "", stderr: `s7l bench: ${message} [usage]\n` });
+});
+
+test("bench leaves room for what it is to generate, where nobody says how long the prompt is", async () => {
+  await writeCheckpoint(at("tiny"));
+  await ok("build", at("tiny"), "--out", at("tiny.s7l"));
+  expect(await ok("bench", at("tiny.s7l"), "--generate", "60")).toMatchObject({ prompt: 4, generate: 60 });
+  expect(await ok("bench", at("tiny.s7l"))).toMatchObject({ prompt: 63, generate: 1 });
+});
+
+test("bench hears on one thread that it is to stop", async () => {
+  const stop = new AbortController();
+  const progress = { show: () => void setTimeout(() => stop.abort(new Error("enough"))), clear: () => {} };
+  const report = createReport(process, { json: false, quiet: true, reader: { gone: true } }, () => {});
+  const args = { file, prompt: 20, generate: 8, runs: 100, engine: undefined, threads: 1 };
+  await expect(bench.run({ args, report, progress, signal: stop.signal })).rejects.toThrow("enough");
 });

@@ -1,6 +1,7 @@
+import { takeTurn } from "@s7l/format";
 import { CHUNK_TOKENS, type Model, openSession, type SessionBody, STX } from "@s7l/runtime";
 import { ENGINE_FLAGS, withModel } from "../engine-flags.ts";
-import { CliError } from "../errors.ts";
+import { CliError, refuseUsage } from "../errors.ts";
 import { bytesPerToken, readSpeed } from "../memory-traffic.ts";
 import { formatBytes, formatCount } from "../quantity.ts";
 import { defineVerb } from "../verb.ts";
@@ -26,9 +27,7 @@ export const bench = defineVerb({
     const result = await withModel(args.file, args, signal, async (model) => {
       if (model.context < 2)
         throw new CliError("refused", "the model's context is one position: after a prompt there is none to generate");
-      // A small context holds less; a token is always left to generate.
-      const prompt = Math.min(args.prompt ?? PROMPT, model.context - 1);
-      const generate = Math.min(args.generate ?? GENERATE, model.context - prompt);
+      const { prompt, generate } = sizesIn(model.context, args);
       const rates: Rates[] = [];
       for (let i = 0; i <= runs; i++) {
         const rate = await measure(model, prompt, generate, signal);
@@ -74,6 +73,20 @@ interface Rates {
   readonly decode: number;
 }
 
+/** What a run has of each. A default shrinks with the context; a number that was asked for is measured, or refused as usage. */
+function sizesIn(
+  context: number,
+  asked: { readonly prompt: number | undefined; readonly generate: number | undefined },
+): { readonly prompt: number; readonly generate: number } {
+  const least = { prompt: asked.prompt ?? 1, generate: asked.generate ?? 1 };
+  if (least.prompt + least.generate > context)
+    refuseUsage(
+      `a prompt of ${least.prompt} and ${least.generate} after it are more than the ${context} positions of the model's context: give less`,
+    );
+  const prompt = asked.prompt ?? Math.min(PROMPT, context - least.generate);
+  return { prompt, generate: asked.generate ?? Math.min(GENERATE, context - prompt) };
+}
+
 /** One run in a session of its own. */
 async function measure(model: Model, prompt: number, generate: number, signal: AbortSignal): Promise<Rates> {
   const session = openSession(model);
@@ -89,7 +102,8 @@ async function measure(model: Model, prompt: number, generate: number, signal: A
 
 async function runInto(body: SessionBody, ids: readonly number[], chunk: number, signal: AbortSignal): Promise<void> {
   for (let at = 0; at < ids.length; at += chunk) {
-    signal.throwIfAborted();
+    // On one thread a step awaits nothing that lets Ctrl-C through.
+    await takeTurn(signal);
     await body.forward(ids.slice(at, at + chunk));
   }
 }
