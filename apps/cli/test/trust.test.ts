@@ -110,6 +110,17 @@ describe.each([
   });
 });
 
+test("sign drops no comment: a P-256 key has no place for one", async () => {
+  const out = at("commented.sig");
+  expect(await s7l(["sign", file, "--key", at("p256.key"), "--comment", "release 1", "--out", out])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(
+      /--comment goes with a minisign key, which s7l keygen --kind minisign makes.*\[usage\]/,
+    ),
+  });
+  await expect(stat(out)).rejects.toMatchObject({ code: "ENOENT" });
+});
+
 describe("verify, closed", () => {
   /** Artifacts with nothing beside them, with a signature, and with one of another file. */
   beforeAll(async () => {

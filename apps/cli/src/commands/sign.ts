@@ -4,7 +4,7 @@ import { writeFileWhole } from "@s7l/format/file";
 import { verify } from "@s7l/verify";
 import { rootStatement } from "@s7l/verify/signature";
 import { readPrivateKey, sign as signArtifact } from "@s7l/verify/signing";
-import { CliError } from "../errors.ts";
+import { CliError, refuseUsage } from "../errors.ts";
 import { assertOutputs } from "../outputs.ts";
 import { PASSWORD_FLAG, readPassword } from "../password.ts";
 import { brokenRule } from "../sealing.ts";
@@ -26,6 +26,11 @@ export const sign = defineVerb({
   async run({ args: { file, key: keyFile, comment, out, "password-file": passwordFile }, report, progress, signal }) {
     const text = new TextDecoder().decode(await needSmallFile(keyFile));
     const key = await readPrivateKey(text, await readPassword(passwordFile));
+    // Asked here too: signing would refuse it as well, but after the artifact was verified.
+    if (comment !== undefined && key.kind === "p256")
+      refuseUsage(
+        "--comment goes with a minisign key, which s7l keygen --kind minisign makes: a bundle has no place for a comment",
+      );
     const place = out ?? signaturePlace(file, key);
     // What a stock minisign needs beside the signature: the message.
     const statement = key.kind === "ed25519" ? `${file}${ROOT_ENDING}` : undefined;

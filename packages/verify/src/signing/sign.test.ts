@@ -40,6 +40,20 @@ describe("a bundle", () => {
     expect(textOf(payload)).not.toContain("annotations");
     expect(JSON.parse(textOf(payload))).toMatchObject({ subject: [{ name: "r.json" }] });
   });
+
+  test("has no place for a comment, and none is dropped", async () => {
+    const refused = {
+      name: "SignatureError",
+      code: "key-kind",
+      message: expect.stringContaining("take an Ed25519 key"),
+    };
+    const far = vi.fn(artifact.digest);
+    for (const comment of ["mine", ""]) {
+      await expect(sign({ ...artifact, digest: far }, { key: p256, comment })).rejects.toMatchObject(refused);
+      expect(() => signFile({ name: "", bytes }, { key: p256, comment })).toThrow(expect.objectContaining(refused));
+    }
+    expect(far).not.toHaveBeenCalled();
+  });
 });
 
 describe("a minisign signature", () => {

@@ -24,12 +24,16 @@ export interface Signable extends SignedRoot {
 
 export interface SignOptions {
   readonly key: PrivateKey;
-  /** One line that minisign shows and vouches for. Default: the root statement. */
+  /** One line that minisign shows and vouches for; a bundle has no place for one. Default: the root statement. */
   readonly comment?: string;
 }
 
-/** The signature file's bytes. Throws SignatureError `signature-form` for a comment of several lines. */
+/**
+ * The signature file's bytes. Throws SignatureError `signature-form` for a comment of several lines, and `key-kind` for one with a P-256
+ * key.
+ */
 export async function sign(artifact: Signable, { key, comment }: SignOptions): Promise<Uint8Array> {
+  assertRoom(key, comment);
   const line = rootLine(artifact);
   const text =
     key.kind === "p256"
@@ -46,14 +50,24 @@ export interface SignableFile {
 
 /**
  * The signature of a file's bytes, which stock tools check as they check any file's. Throws SignatureError `signature-form` for a comment of
- * several lines.
+ * several lines, and `key-kind` for one with a P-256 key.
  */
 export function signFile({ name, bytes }: SignableFile, { key, comment }: SignOptions): Uint8Array {
+  assertRoom(key, comment);
   const text =
     key.kind === "p256"
       ? signBundle({ name, digest: sha256(bytes) }, key)
       : signMinisign(bytes, comment ?? `sha256:${toHex(sha256(bytes))}`, key);
   return new TextEncoder().encode(text);
+}
+
+/** Nobody takes for signed what was dropped. */
+function assertRoom({ kind }: PrivateKey, comment: string | undefined): void {
+  if (kind === "p256" && comment !== undefined)
+    refuse(
+      "key-kind",
+      "a P-256 key signs by a bundle, which has no place for a comment: leave it out, or take an Ed25519 key",
+    );
 }
 
 function signBundle(
