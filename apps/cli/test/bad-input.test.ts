@@ -360,6 +360,42 @@ describe("what was typed", () => {
       ["pack", "--weights-dir", "w", "--out", "o", "--vocab", "v", "--tokenizer", "t"],
       /exclude each other/,
     ],
+    [
+      "a password of no key",
+      ["run", "m.s7l", "--prompt", "a", "--password-file", "p"],
+      /--password-file is of the key that signs: add --sign KEY/,
+    ],
+    ["a bill with tensors", ["inspect", "m.s7l", "--bom", "--tensors"], /a bill lists no tensors/],
+    [
+      "notes of a merge",
+      ["pack", "--weights-dir", "w", "--out", "o", "--merge", "--save-every", "1"],
+      /--save-every says nothing to --merge/,
+    ],
+    [
+      "another place for the index",
+      ["checkpoint", "index", "c", "--out", "x"],
+      /--out says nothing to index: it is for manifest/,
+    ],
+    [
+      "values of a manifest",
+      ["checkpoint", "manifest", "c", "--values"],
+      /--values says nothing to manifest: it is for lint/,
+    ],
+    [
+      "threads of a lint",
+      ["checkpoint", "lint", "c", "--threads", "2"],
+      /--threads says nothing to lint: it is for manifest and verify/,
+    ],
+    [
+      "a manifest to make",
+      ["checkpoint", "manifest", "c", "--manifest", "x"],
+      /--manifest says nothing to manifest: it is for verify/,
+    ],
+    [
+      "shards to verify",
+      ["checkpoint", "verify", "c", "--max-shard", "9"],
+      /--max-shard says nothing to verify: it is for collect/,
+    ],
   ])("(%s) is a usage error that says what to type", async (_, words, message) => {
     expectRefusal(await s7l(words), words[0] ?? "", 2, message);
   });

@@ -14,9 +14,22 @@ import { formatBytes, formatCount, formatSeconds } from "../quantity.ts";
 import { type Context, defineVerb } from "../verb.ts";
 
 const ACTIONS = ["collect", "lint", "index", "manifest", "verify"] as const;
+type Action = (typeof ACTIONS)[number];
 
-interface Arguments {
+/** Who takes which flag: to any other action it would say nothing. */
+const TAKEN: readonly (readonly [keyof Options, readonly Action[]])[] = [
+  ["max-shard", ["collect"]],
+  ["values", ["lint"]],
+  ["out", ["manifest"]],
+  ["manifest", ["verify"]],
+  ["threads", ["manifest", "verify"]],
+];
+
+interface Arguments extends Options {
   readonly folder: string;
+}
+
+interface Options {
   readonly values: boolean;
   readonly "max-shard": number | undefined;
   readonly out: string | undefined;
@@ -47,12 +60,13 @@ export const checkpoint = defineVerb({
       min: 1,
       max: 1024,
       hint: "N",
-      description: "files hashed at once (default: all cores)",
+      description: "manifest, verify: files hashed at once (default: all cores)",
     },
   },
   async run(context) {
     const run = ACTIONS.find((name) => name === context.args.action);
     if (!run) refuseUsage(`${context.args.action} is none of ${ACTIONS.join(", ")}`);
+    assertTaken(run, context.args);
     try {
       return await RUNS[run](context);
     } finally {
@@ -61,7 +75,16 @@ export const checkpoint = defineVerb({
   },
 });
 
-const RUNS: Readonly<Record<(typeof ACTIONS)[number], (context: Context<Arguments>) => Promise<ExitCode>>> = {
+/** Throws CliError `usage` for a flag of other actions. */
+function assertTaken(action: Action, options: Options): void {
+  for (const [flag, actions] of TAKEN) {
+    const given = options[flag] !== undefined && options[flag] !== false;
+    if (given && !actions.includes(action))
+      refuseUsage(`--${flag} says nothing to ${action}: it is for ${actions.join(" and ")}`);
+  }
+}
+
+const RUNS: Readonly<Record<Action, (context: Context<Arguments>) => Promise<ExitCode>>> = {
   collect: async (context) => {
     const { folder, "max-shard": maxShardBytes } = context.args;
     const found = await collectCheckpoint(folder, maxShardBytes === undefined ? {} : { maxShardBytes });

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import type { ByteSource } from "@s7l/format";
 import { openVerified } from "@s7l/verify";
-import { CliError } from "../errors.ts";
+import { CliError, refuseUsage } from "../errors.ts";
 import { describeArtifact } from "../inspection/artifact.ts";
 import { billOf } from "../inspection/bom.ts";
 import { describeGguf } from "../inspection/gguf.ts";
@@ -25,6 +25,7 @@ export const inspect = defineVerb({
     bom: { type: "boolean", description: "a bill of materials (CycloneDX 1.6 JSON) of an artifact, and nothing else" },
   },
   async run({ args: { file, tensors, bom }, report, signal }) {
+    if (tensors && bom) refuseUsage("--tensors and --bom exclude each other: a bill lists no tensors");
     const work = (source: ByteSource): Promise<Description> =>
       bom ? describeBill(source, signal) : describe(source, file, { ink: report.ink, all: tensors });
     const { json, lines } = await withSource(file, signal, work);

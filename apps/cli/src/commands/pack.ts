@@ -56,6 +56,8 @@ export const pack = defineVerb({
     if (args.vocab !== undefined && args.tokenizer !== undefined)
       refuseUsage("--vocab and --tokenizer exclude each other");
     if (args.shard !== undefined && args.merge) refuseUsage("--shard and --merge exclude each other");
+    if (args["save-every"] !== undefined && args.merge)
+      refuseUsage("--save-every says nothing to --merge, which is gone through in one go");
     const shard = args.shard === undefined ? undefined : parseShard(args.shard, process.env);
     const started = performance.now();
     const weights = await openWeights(args["weights-dir"]);

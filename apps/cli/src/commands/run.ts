@@ -79,6 +79,8 @@ export const run = defineVerb({
   async run({ args, report, progress, signal }) {
     if (args.sign !== undefined && args.receipt === undefined)
       refuseUsage("--sign signs a receipt: add --receipt FILE");
+    if (args["password-file"] !== undefined && args.sign === undefined)
+      refuseUsage("--password-file is of the key that signs: add --sign KEY");
     if (args.receipt !== undefined && args.stop.length > MAX_STOPS)
       refuseUsage(`a receipt holds ${MAX_STOPS} stop texts, not ${args.stop.length}: give fewer, or no --receipt`);
     const key = args.sign === undefined ? undefined : await receiptKey(args.sign, args["password-file"]);
