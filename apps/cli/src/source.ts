@@ -3,7 +3,7 @@ import { open, stat } from "node:fs/promises";
 import { type ByteSource, equalBytes, MAGIC } from "@s7l/format";
 import { openFileSource } from "@s7l/format/file";
 import { addressName, openHttpSource, VerifyError } from "@s7l/verify";
-import { refuseUsage } from "./errors.ts";
+import { CliError, refuseUsage } from "./errors.ts";
 
 /** A source with an end. */
 export interface OpenSource extends ByteSource {
@@ -44,12 +44,26 @@ export function addressOf(place: string): URL {
 }
 
 /**
- * Opens a file, or a file on a server that serves ranges. Throws FormatError `io` or HttpError where it cannot be read, and
- * CliError `usage` for what is no address.
+ * Opens a file, or a file on a server that serves ranges. Throws FormatError `io` or HttpError where it cannot be read, CliError `io` for
+ * a folder, and `usage` for what is no address.
  */
 export async function openSource(place: string, signal: AbortSignal): Promise<OpenSource> {
-  if (!isAddress(place)) return openFileSource(place);
+  if (!isAddress(place)) {
+    await assertNoFolder(place);
+    return openFileSource(place);
+  }
   return { ...(await openHttpSource(addressOf(place), { signal })), close: async () => undefined };
+}
+
+/** What people give for its file is mostly a checkpoint. */
+async function assertNoFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory())
+    throw new CliError(
+      "io",
+      `${path} is a folder; s7l build ${path} --out model.s7l makes a file of a checkpoint`,
+      path,
+    );
 }
 
 /** Opens, works and closes, whatever happens. */

@@ -281,6 +281,29 @@ describe("a file that is no artifact", () => {
     }));
 });
 
+test.each([
+  ["run", ["--prompt", "a"]],
+  ["verify", []],
+  ["inspect", []],
+  ["eval", ["--ids", "ids.json"]],
+  ["bench", []],
+  ["sign", ["--key", "k.key"]],
+  ["prove", ["--tensor", "t", "--out", "t.proof"]],
+])("a checkpoint is no artifact for %s, which says how to make one", (verb, flags) =>
+  inFolder(async (folder) => {
+    await writeCheckpoint(join(folder, "checkpoint"));
+    await writeFile(join(folder, "ids.json"), "[1,2]");
+    expect((await s7l(["keygen", "--out", "k"], { cwd: folder })).code).toBe(0);
+    const before = await readdir(folder);
+    expect(await s7l([verb, "checkpoint", ...flags], { cwd: folder })).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: `s7l ${verb}: checkpoint is a folder; s7l build checkpoint --out model.s7l makes a file of a checkpoint [io]\n`,
+    });
+    expect(await readdir(folder)).toEqual(before);
+  }),
+);
+
 describe("JSON that nests without end", () => {
   const nested = "[".repeat(2_000_000);
 
