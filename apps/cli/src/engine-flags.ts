@@ -1,4 +1,5 @@
 /** The flags of every verb that runs a model. */
+import type { ByteSource } from "@s7l/format";
 import { type LoadOptions, loadModel, MAX_THREADS, type Model, widenVectors } from "@s7l/runtime";
 import { openVerified } from "@s7l/verify";
 import { withSource } from "./source.ts";
@@ -22,10 +23,25 @@ export const ENGINE_FLAGS = {
   },
 } as const satisfies Flags;
 
+interface EngineArguments {
+  readonly engine: string | undefined;
+  readonly threads: number | undefined;
+}
+
 /** Opens an artifact, loads it (each byte that runs is verified as it is read), works and closes, whatever happens. */
 export function withModel<T>(
   place: string,
-  { engine, threads }: { readonly engine: string | undefined; readonly threads: number | undefined },
+  args: EngineArguments,
+  signal: AbortSignal,
+  work: (model: Model) => Promise<T>,
+): Promise<T> {
+  return withSource(place, signal, (source) => withLoaded(source, args, signal, work));
+}
+
+/** The same with a source that is open already. */
+export async function withLoaded<T>(
+  source: ByteSource,
+  { engine, threads }: EngineArguments,
   signal: AbortSignal,
   work: (model: Model) => Promise<T>,
 ): Promise<T> {
@@ -33,12 +49,10 @@ export function withModel<T>(
   const options: LoadOptions = { ...(chosen ? { engine: chosen } : {}), ...(threads === undefined ? {} : { threads }) };
   // What is sealed or verified never rests on what V8 calls an experiment, and `--engine simd` does not either.
   if (chosen !== "simd") widenVectors();
-  return withSource(place, signal, async (source) => {
-    const model = await loadModel(await openVerified(source, { signal }), options);
-    try {
-      return await work(model);
-    } finally {
-      model.close();
-    }
-  });
+  const model = await loadModel(await openVerified(source, { signal }), options);
+  try {
+    return await work(model);
+  } finally {
+    model.close();
+  }
 }

@@ -1,9 +1,10 @@
 /** Whatever is wrong with the input ends in one sentence, with exit 1 or 2, and leaves nothing behind. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmod, mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type Outcome, objectOf, s7l } from "./binary.ts";
+import { BINARY, type Outcome, objectOf, s7l } from "./binary.ts";
 import { inFolder, MINI } from "./folder.ts";
 import { CONFIG, safetensors, type Tensor, tinyTensors, writeCheckpoint, writeShards } from "./tiny-checkpoint.ts";
 
@@ -361,6 +362,23 @@ describe("a reader that goes away", () => {
     }));
 });
 
+describe("run without a prompt", () => {
+  test("says that there is no such file while stdin is still open", async () => {
+    const child = spawn(process.execPath, [BINARY, "run", "typo.s7l"]);
+    const [said] = await once(child.stderr, "data");
+    expect(String(said)).toBe("s7l run: typo.s7l cannot be read: there is no such file [io]\n");
+    child.stdin.end();
+    expect(await once(child, "close")).toEqual([2, null]);
+  });
+
+  test("says that stdin is empty", () =>
+    inFolder(async (folder) => {
+      await writeFile(join(folder, "m.s7l"), "S7LM");
+      for (const input of ["", "\n"])
+        expectRefusal(await s7l(["run", join(folder, "m.s7l")], { input }), "run", 2, /stdin is empty.*\[usage\]/);
+    }));
+});
+
 describe("what was typed", () => {
   test.each<[string, readonly string[], RegExp]>([
     ["an unknown verb", ["verfy", "m.s7l"], /there is no such verb; did you mean s7l verify\?/],
@@ -388,6 +406,7 @@ describe("what was typed", () => {
       ["run", "m.s7l", "--prompt", "a", "--password-file", "p"],
       /--password-file is of the key that signs: add --sign KEY/,
     ],
+    ["an empty prompt", ["run", "m.s7l", "--prompt", ""], /there is no prompt: --prompt is empty/],
     ["a bill with tensors", ["inspect", "m.s7l", "--bom", "--tensors"], /a bill lists no tensors/],
     [
       "notes of a merge",

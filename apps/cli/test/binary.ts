@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const BINARY = fileURLToPath(new URL("../bin/s7l.js", import.meta.url));
+/** What `node` runs. */
+export const BINARY = fileURLToPath(new URL("../bin/s7l.js", import.meta.url));
 
 export interface Outcome {
   readonly code: number | null;

@@ -10,13 +10,14 @@ import {
   SAMPLING,
   STX,
 } from "@s7l/runtime";
-import { ENGINE_FLAGS, withModel } from "../engine-flags.ts";
+import { ENGINE_FLAGS, withLoaded } from "../engine-flags.ts";
 import { CliError, refuseUsage } from "../errors.ts";
 import { assertOutputs } from "../outputs.ts";
 import { PASSWORD_FLAG } from "../password.ts";
 import { formatCount } from "../quantity.ts";
 import { receiptKey, receiptPlaces, writeReceipt } from "../receipt-file.ts";
 import { needSmallFile } from "../small-file.ts";
+import { withSource } from "../source.ts";
 import { readSequences } from "../token-file.ts";
 import { defineVerb } from "../verb.ts";
 
@@ -89,61 +90,65 @@ export const run = defineVerb({
     await assertOutputs(places, [...inputs, args.session]);
     // A session that goes on may be saved where it was: it is read whole before.
     await assertOutputs([...places, args["save-session"]], inputs);
-    const prompt =
-      args.ids === undefined ? (args.prompt ?? (await readStdin(signal))) : await onlySequence(args.ids, args.prompt);
+    if (args.prompt === "") refuseUsage("there is no prompt: --prompt is empty; give it a text, or --ids FILE");
+    const given = args.ids === undefined ? args.prompt : await onlySequence(args.ids, args.prompt);
     const saved = args.session === undefined ? undefined : await needSmallFile(args.session, MAX_SESSION_BYTES);
-    await withModel(args.file, args, signal, async (model) => {
-      const session = openSession(model);
-      const body = session.begin(STX);
-      if (saved) await body.restore(saved);
-      const before = body.ids;
-      // In the middle of a text nothing begins.
-      const template = before.length === 0;
-      const promptIds = typeof prompt === "string" ? requireTokenizer(model).encode(prompt, { template }) : prompt;
-      const options = { maxTokens: args["max-tokens"] ?? MAX_TOKENS, stop: args.stop, ...samplingOf(args) };
-      const steps: GenerateStep[] = [];
-      const times: number[] = [];
-      const generation = body.generate(promptIds, {
-        ...options,
-        signal,
-        onPrompt: (done, total) => progress.show("prompt", done, total, "tokens"),
-      });
-      for await (const step of generation) {
-        progress.clear();
-        times.push(performance.now());
-        steps.push(step);
-        report.put(model.tokenizer ? step.text : `${step.id} `);
-      }
-      report.put("\n");
-      const ids = steps.map(({ id }) => id);
-      const { stop: stopped, logitsDigest: digest = new Uint8Array() } = steps.at(-1) ?? {};
-      const tokensPerSecond = rateOf(times);
-      const root = toHex(model.artifact.root);
-      const logitsDigest = toHex(digest);
-      const experts = body.routes.slice(before.length);
-      if (args.receipt !== undefined)
-        await writeReceipt(args.receipt, createReceipt(model, [...before, ...promptIds], options, steps), key);
-      if (args["save-session"] !== undefined) {
-        // The last id is not run yet; where the context is full, nobody goes on anyway.
-        if (body.length < model.context) await body.forward(ids.slice(-1));
-        await writeFileWhole(args["save-session"], await body.save());
-      }
-      report.note(
-        `${formatCount(ids.length)} tokens, ended by ${stopped}, ${tokensPerSecond.toFixed(0)} tokens/s (${model.engine}${model.threads > 1 ? `, ${model.threads} threads` : ""}), logits ${logitsDigest.slice(0, 16)}…, root ${root.slice(0, 16)}…`,
-      );
-      report.finish({
-        json: {
-          text: steps.map(({ text }) => text).join(""),
-          promptIds,
-          ids,
-          logitsDigest,
-          experts,
-          root,
-          tokensPerSecond,
-          stop: stopped,
-          engine: model.engine,
-          threads: model.threads,
-        },
+    await withSource(args.file, signal, async (source) => {
+      // After the file was found: a typo in its name is not told at the end of a long stdin.
+      const prompt = given ?? (await readStdin(signal));
+      await withLoaded(source, args, signal, async (model) => {
+        const session = openSession(model);
+        const body = session.begin(STX);
+        if (saved) await body.restore(saved);
+        const before = body.ids;
+        // In the middle of a text nothing begins.
+        const template = before.length === 0;
+        const promptIds = typeof prompt === "string" ? requireTokenizer(model).encode(prompt, { template }) : prompt;
+        const options = { maxTokens: args["max-tokens"] ?? MAX_TOKENS, stop: args.stop, ...samplingOf(args) };
+        const steps: GenerateStep[] = [];
+        const times: number[] = [];
+        const generation = body.generate(promptIds, {
+          ...options,
+          signal,
+          onPrompt: (done, total) => progress.show("prompt", done, total, "tokens"),
+        });
+        for await (const step of generation) {
+          progress.clear();
+          times.push(performance.now());
+          steps.push(step);
+          report.put(model.tokenizer ? step.text : `${step.id} `);
+        }
+        report.put("\n");
+        const ids = steps.map(({ id }) => id);
+        const { stop: stopped, logitsDigest: digest = new Uint8Array() } = steps.at(-1) ?? {};
+        const tokensPerSecond = rateOf(times);
+        const root = toHex(model.artifact.root);
+        const logitsDigest = toHex(digest);
+        const experts = body.routes.slice(before.length);
+        if (args.receipt !== undefined)
+          await writeReceipt(args.receipt, createReceipt(model, [...before, ...promptIds], options, steps), key);
+        if (args["save-session"] !== undefined) {
+          // The last id is not run yet; where the context is full, nobody goes on anyway.
+          if (body.length < model.context) await body.forward(ids.slice(-1));
+          await writeFileWhole(args["save-session"], await body.save());
+        }
+        report.note(
+          `${formatCount(ids.length)} tokens, ended by ${stopped}, ${tokensPerSecond.toFixed(0)} tokens/s (${model.engine}${model.threads > 1 ? `, ${model.threads} threads` : ""}), logits ${logitsDigest.slice(0, 16)}…, root ${root.slice(0, 16)}…`,
+        );
+        report.finish({
+          json: {
+            text: steps.map(({ text }) => text).join(""),
+            promptIds,
+            ids,
+            logitsDigest,
+            experts,
+            root,
+            tokensPerSecond,
+            stop: stopped,
+            engine: model.engine,
+            threads: model.threads,
+          },
+        });
       });
     });
     return 0;
