@@ -1,10 +1,10 @@
 /** Folders that are made for results, and taken away again when there are none. */
 import { mkdir, rmdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { CliError } from "./errors.ts";
+import { folderFailure } from "@s7l/format/file";
 
 /**
- * Makes a folder, works, and if the work fails removes every folder that this made and that is still empty. Throws CliError `io`
+ * Makes a folder, works, and if the work fails removes every folder that this made and that is still empty. Throws FormatError `io`
  * where the folder cannot be made.
  */
 export async function withFolder<T>(path: string, work: () => Promise<T>): Promise<T> {
@@ -12,9 +12,7 @@ export async function withFolder<T>(path: string, work: () => Promise<T>): Promi
   try {
     made = await mkdir(path, { recursive: true });
   } catch (cause) {
-    throw new CliError("io", `${path} cannot be made: ${cause instanceof Error ? cause.message : cause}`, path, {
-      cause,
-    });
+    throw folderFailure(cause, path);
   }
   try {
     return await work();

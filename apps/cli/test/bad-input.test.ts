@@ -282,6 +282,42 @@ describe("a file that is no artifact", () => {
     }));
 });
 
+test.each<[string, readonly string[], RegExp]>([
+  [
+    "keys in no folder",
+    ["keygen", "--out", "none/k"],
+    /none\/k\.pub cannot be written: its folder does not exist \[io\]/,
+  ],
+  [
+    "keys in a file",
+    ["keygen", "--out", "file/k"],
+    /file\/k\.pub cannot be written: its folder is not a folder \[io\]/,
+  ],
+  [
+    "weights in a file",
+    ["quantize", "--checkpoint", "c", "--out", "file/w"],
+    /file\/w cannot be made: its folder is not a folder \[io\]/,
+  ],
+  [
+    "weights by a file's name",
+    ["quantize", "--checkpoint", "c", "--out", "file"],
+    /file cannot be made: a file has that name \[io\]/,
+  ],
+  [
+    "a cache in a file",
+    ["verify", "http://127.0.0.1:9/m.s7l", "--cache", "file/c"],
+    /the cache file\/c cannot be made: its folder is not a folder \[io\]/,
+  ],
+  ["an artifact in a file", ["verify", "file/m.s7l"], /file\/m\.s7l cannot be read: its folder is not a folder \[io\]/],
+])("(%s) is told in words, without the system's own", (_, words, message) =>
+  inFolder(async (folder) => {
+    await writeCheckpoint(join(folder, "c"));
+    await writeFile(join(folder, "file"), "");
+    expectRefusal(await s7l(words, { cwd: folder }), words[0] ?? "", 2, message);
+    expect((await readdir(folder)).sort()).toEqual(["c", "file"]);
+  }),
+);
+
 test.each([
   ["run", ["--prompt", "a"]],
   ["verify", []],

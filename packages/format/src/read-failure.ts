@@ -5,6 +5,7 @@ export function readFailure(cause: unknown, path: string): FormatError {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
   const reasons: Readonly<Record<string, string>> = {
     ENOENT: "there is no such file",
+    ENOTDIR: "its folder is not a folder",
     ELOOP: "it is a symbolic link; give the file that it points to",
     EACCES: "permission was denied",
     EPERM: "permission was denied",

@@ -1,4 +1,5 @@
 import { open, rm } from "node:fs/promises";
+import { writeFailure } from "@s7l/format/file";
 import { keyHint, publicKeyPem } from "@s7l/verify/signature";
 import {
   encryptedKeyPem,
@@ -82,8 +83,8 @@ async function writeNew(files: readonly NewFile[]): Promise<void> {
     } catch (cause) {
       for (const ours of made) await rm(ours, { force: true });
       const exists = cause instanceof Error && "code" in cause && cause.code === "EEXIST";
-      const why = exists ? "is there already: give the keys another name" : "cannot be written";
-      throw new CliError("io", `${path} ${why}`, path, { cause });
+      if (!exists) throw writeFailure(cause, path);
+      throw new CliError("io", `${path} is there already: give the keys another name`, path, { cause });
     }
   }
 }

@@ -9,6 +9,7 @@ import { basename, dirname, join } from "node:path";
 import { FormatError } from "../errors.ts";
 import { assertRange, type ByteStore, type DirectSink } from "../source.ts";
 import { PLAIN } from "./plain-open.ts";
+import { writeFailure } from "./write-failure.ts";
 
 /** `commit`, `suspend` or `abort` ends it; each after another does nothing, so `abort` can stand in a `finally`. */
 export interface FileSink extends ByteStore {
@@ -224,21 +225,6 @@ export async function attemptWrite<T>(path: string, act: () => Promise<T>): Prom
   try {
     return await act();
   } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-    const reasons: Readonly<Record<string, string>> = {
-      ENOENT: "its folder does not exist",
-      ENOTDIR: "its folder is not a folder",
-      EACCES: "permission was denied",
-      EPERM: "permission was denied",
-      EROFS: "the file system is read-only",
-      ENOSPC: "the disk is full",
-      EDQUOT: "the disk quota is used up",
-      EFBIG: "it is larger than a limit of this process (ulimit -f) or of the file system allows",
-      EISDIR: "a folder has that name",
-      ELOOP: "a symbolic link has that name",
-      ENXIO: "a pipe or a socket has that name",
-    };
-    const reason = reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));
-    throw new FormatError("io", `${path} cannot be written: ${reason}`, path, { cause });
+    throw writeFailure(cause, path);
   }
 }

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { FormatError } from "../errors.ts";
 import { CHUNK_LOG2 } from "../header.ts";
 import { PLAIN } from "./plain-open.ts";
+import { folderFailure } from "./write-failure.ts";
 
 /** What `verify` takes as `cache`. */
 export interface FolderCache {
@@ -25,8 +26,7 @@ export async function openFolderCache(folder: string): Promise<FolderCache> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new FormatError("io", `the cache ${folder} cannot be made: ${reason}`, folder, { cause });
+    throw folderFailure(cause, folder, `the cache ${folder}`);
   }
   return {
     get: (key) => readEntry(placeOf(folder, key)),

@@ -13,6 +13,7 @@ import type { WeightSource } from "../weights.ts";
 import { createFileSink, type FileSink } from "./file-sink.ts";
 import { FILES, type Folder, type PlacedSpan, placeSpans } from "./weights-folder.ts";
 import { appendJournal, readJournal, type WrittenTensor } from "./weights-journal.ts";
+import { folderFailure } from "./write-failure.ts";
 import { writeFileWhole } from "./write-file-whole.ts";
 
 /** How a weights folder is written. */
@@ -57,12 +58,7 @@ export async function writeWeights(
   options: WriteWeightsOptions = {},
 ): Promise<WrittenWeights> {
   await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw new FormatError(
-      "io",
-      `${folder} cannot be made: ${cause instanceof Error ? cause.message : String(cause)}`,
-      folder,
-      { cause },
-    );
+    throw folderFailure(cause, folder);
   });
   await assertNotTaken(folder);
   const spans = placeSpans(weights.fold);

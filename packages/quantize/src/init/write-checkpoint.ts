@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, rename, rm, statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { FormatError } from "@s7l/format";
+import { writeFailure } from "@s7l/format/file";
 import type { FreshCheckpoint } from "./fresh-checkpoint.ts";
 
 export interface WriteOptions {
@@ -47,8 +48,7 @@ export async function writeCheckpoint(
     await rename(temporary, target);
   } catch (cause) {
     await rm(temporary, { recursive: true, force: true });
-    if (cause instanceof Error && "syscall" in cause)
-      throw new FormatError("io", `${folder} cannot be written: ${cause.message}`, folder, { cause });
+    if (cause instanceof Error && "syscall" in cause) throw writeFailure(cause, folder);
     throw cause;
   }
 }
