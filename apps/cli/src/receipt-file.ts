@@ -4,15 +4,9 @@ import { writeFileWhole } from "@s7l/format/file";
 import { encodeReceipt, MAX_RECEIPT_BYTES, type Receipt } from "@s7l/runtime";
 import type { Signed } from "@s7l/verify";
 import { checkSignedFile, readPublicKey, SignatureError } from "@s7l/verify/signature";
-import { type PrivateKey, readPrivateKey, signFile } from "@s7l/verify/signing";
-import { readPassword } from "./password.ts";
+import { type PrivateKey, signFile } from "@s7l/verify/signing";
 import { signaturePlace } from "./signature-file.ts";
 import { needSmallFile, readSmallFile } from "./small-file.ts";
-
-/** The key that signs a receipt; asked for before anything is computed. Throws CliError `io` or SignatureError. */
-export async function receiptKey(file: string, passwordFile: string | undefined): Promise<PrivateKey> {
-  return readPrivateKey(new TextDecoder().decode(await needSmallFile(file)), await readPassword(passwordFile));
-}
 
 /** The files that {@link writeReceipt} writes, in their order. */
 export function receiptPlaces(place: string | undefined, key: PrivateKey | undefined): readonly string[] {

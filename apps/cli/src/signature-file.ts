@@ -29,7 +29,7 @@ export async function signatureCheck(
     signal,
   }: { readonly key: string; readonly given: string | undefined; readonly signal: AbortSignal },
 ): Promise<CheckSignature | undefined> {
-  const name = nameOf(place);
+  const name = artifactName(place);
   const key = readPublicKey(new TextDecoder().decode(await needSmallFile(keyFile)));
   const signature = given === undefined ? await signatureBeside(place, key, signal) : await needSmallFile(given);
   return signature && signedBy({ signature, key, name });
@@ -42,7 +42,8 @@ function signatureBeside(place: string, key: PublicKey, signal: AbortSignal): Pr
   return fetchSmallFile(url, signal);
 }
 
-function nameOf(place: string): string {
+/** What signatures call the artifact at `place`. Throws CliError `usage` for an address without a name. */
+export function artifactName(place: string): string {
   if (!isAddress(place)) return basename(place);
   const name = basename(addressOf(place).pathname);
   try {

@@ -110,6 +110,16 @@ describe.each([
   });
 });
 
+test.each(["p256.pub", "minisign.pub"])("sign says of %s that it is a public key", async (name) => {
+  const message = `${at(name)} is a public key, which verifies: sign with the private key that it belongs to`;
+  expect(await s7l(["sign", file, "--key", at(name), "--out", at("by-public.sig")])).toEqual({
+    code: 2,
+    stdout: "",
+    stderr: `s7l sign: ${message} [key-kind]\n`,
+  });
+  await expect(stat(at("by-public.sig"))).rejects.toMatchObject({ code: "ENOENT" });
+});
+
 test("sign drops no comment: a P-256 key has no place for one", async () => {
   const out = at("commented.sig");
   expect(await s7l(["sign", file, "--key", at("p256.key"), "--comment", "release 1", "--out", out])).toMatchObject({
@@ -254,9 +264,8 @@ describe("an artifact on a plain static file server", () => {
   beforeAll(async () => {
     await ok(["sign", mini, "--key", at("p256.key")]);
     server = createServer(async (request, response) => {
-      const bytes = await readFile(join(folder, decodeURIComponent(request.url ?? "/").slice(1))).catch(
-        () => undefined,
-      );
+      const [path = ""] = (request.url ?? "/").split("?");
+      const bytes = await readFile(join(folder, decodeURIComponent(path).slice(1))).catch(() => undefined);
       if (!bytes) return void response.writeHead(404).end();
       const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "") ?? [];
       if (from === undefined) return void response.writeHead(200).end(bytes);
@@ -272,6 +281,20 @@ describe("an artifact on a plain static file server", () => {
   afterAll(() => {
     server.closeAllConnections();
     server.close();
+  });
+
+  test("is signed where it is said to", async () => {
+    const address = `${base}/model.s7l`;
+    expect(await s7l(["sign", address, "--key", at("p256.key")])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("say by --out FILE where its signature goes [usage]"),
+    });
+    for (const name of ["p256", "minisign"]) {
+      await ok(["sign", `${address}?v=1`, "--key", at(`${name}.key`), "--out", at(`far-${name}`)]);
+      const words = ["--no-replay", "--key", at(`${name}.pub`), "--signature", at(`far-${name}`)];
+      expect(await ok(["verify", file, ...words])).toMatchObject({ authenticity: "signed" });
+    }
+    expect(await readFile(at("far-minisign.root"))).toEqual(await readFile(at("model.s7l.root")));
   });
 
   test("verifies, signature and all", async () => {

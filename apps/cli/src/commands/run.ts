@@ -15,7 +15,8 @@ import { CliError, refuseUsage } from "../errors.ts";
 import { assertOutputs } from "../outputs.ts";
 import { PASSWORD_FLAG } from "../password.ts";
 import { formatCount } from "../quantity.ts";
-import { receiptKey, receiptPlaces, writeReceipt } from "../receipt-file.ts";
+import { receiptPlaces, writeReceipt } from "../receipt-file.ts";
+import { readSigningKey } from "../signing-key.ts";
 import { needSmallFile } from "../small-file.ts";
 import { withSource } from "../source.ts";
 import { readSequences } from "../token-file.ts";
@@ -84,7 +85,7 @@ export const run = defineVerb({
       refuseUsage("--password-file is of the key that signs: add --sign KEY");
     if (args.receipt !== undefined && args.stop.length > MAX_STOPS)
       refuseUsage(`a receipt holds ${MAX_STOPS} stop texts, not ${args.stop.length}: give fewer, or no --receipt`);
-    const key = args.sign === undefined ? undefined : await receiptKey(args.sign, args["password-file"]);
+    const key = args.sign === undefined ? undefined : await readSigningKey(args.sign, args["password-file"]);
     const inputs = [args.file, args.ids, args.sign, args["password-file"]];
     const places = receiptPlaces(args.receipt, key);
     await assertOutputs(places, [...inputs, args.session]);

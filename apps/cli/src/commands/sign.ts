@@ -1,16 +1,15 @@
-import { basename } from "node:path";
 import { toHex } from "@s7l/format";
 import { writeFileWhole } from "@s7l/format/file";
 import { verify } from "@s7l/verify";
 import { rootStatement } from "@s7l/verify/signature";
-import { readPrivateKey, sign as signArtifact } from "@s7l/verify/signing";
+import { sign as signArtifact } from "@s7l/verify/signing";
 import { CliError, refuseUsage } from "../errors.ts";
 import { assertOutputs } from "../outputs.ts";
-import { PASSWORD_FLAG, readPassword } from "../password.ts";
+import { PASSWORD_FLAG } from "../password.ts";
 import { brokenRule } from "../sealing.ts";
-import { ROOT_ENDING, signaturePlace } from "../signature-file.ts";
-import { needSmallFile } from "../small-file.ts";
-import { withSource } from "../source.ts";
+import { artifactName, ROOT_ENDING, signaturePlace } from "../signature-file.ts";
+import { readSigningKey } from "../signing-key.ts";
+import { isAddress, nameOf, withSource } from "../source.ts";
 import { defineVerb } from "../verb.ts";
 
 export const sign = defineVerb({
@@ -24,8 +23,9 @@ export const sign = defineVerb({
     out: { type: "text", hint: "FILE", short: "o", description: "default: the artifact's name and .sig or .minisig" },
   },
   async run({ args: { file, key: keyFile, comment, out, "password-file": passwordFile }, report, progress, signal }) {
-    const text = new TextDecoder().decode(await needSmallFile(keyFile));
-    const key = await readPrivateKey(text, await readPassword(passwordFile));
+    if (isAddress(file) && out === undefined)
+      refuseUsage("the artifact is on a server: say by --out FILE where its signature goes");
+    const key = await readSigningKey(keyFile, passwordFile);
     // Asked here too: signing would refuse it as well, but after the artifact was verified.
     if (comment !== undefined && key.kind === "p256")
       refuseUsage(
@@ -33,19 +33,20 @@ export const sign = defineVerb({
       );
     const place = out ?? signaturePlace(file, key);
     // What a stock minisign needs beside the signature: the message.
-    const statement = key.kind === "ed25519" ? `${file}${ROOT_ENDING}` : undefined;
+    const statement = key.kind === "ed25519" ? `${isAddress(file) ? place : file}${ROOT_ENDING}` : undefined;
     await assertOutputs([place, statement], [file, keyFile, passwordFile]);
     const { sealed, signature } = await withSource(file, signal, async (source) => {
       const verification = await verify(source, {
         onProgress: ({ chunks, total }) => progress.show("verify", chunks, total, "chunks"),
         signal,
       });
-      if (!verification.artifact) throw new CliError("refused", `${file} does not verify: ${brokenRule(verification)}`);
+      if (!verification.artifact)
+        throw new CliError("refused", `${nameOf(file)} does not verify: ${brokenRule(verification)}`);
       const { artifact } = verification;
       const sealed = { root: artifact.root, size: artifact.size };
       const digest = (): Promise<Uint8Array> => artifact.digest({ signal });
       const options = comment === undefined ? { key } : { key, comment };
-      return { sealed, signature: await signArtifact({ ...sealed, name: basename(file), digest }, options) };
+      return { sealed, signature: await signArtifact({ ...sealed, name: artifactName(file), digest }, options) };
     });
     progress.clear();
     await writeFileWhole(place, signature);
