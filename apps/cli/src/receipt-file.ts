@@ -1,7 +1,8 @@
 /** Receipts as files, with the signature beside them. */
 import { basename } from "node:path";
+import { FormatError } from "@s7l/format";
 import { writeFileWhole } from "@s7l/format/file";
-import { encodeReceipt, MAX_RECEIPT_BYTES, type Receipt } from "@s7l/runtime";
+import { encodeReceipt, MAX_RECEIPT_BYTES, parseReceipt, type Receipt } from "@s7l/runtime";
 import type { Signed } from "@s7l/verify";
 import { checkSignedFile, readPublicKey, SignatureError } from "@s7l/verify/signature";
 import { type PrivateKey, signFile } from "@s7l/verify/signing";
@@ -19,6 +20,18 @@ export async function writeReceipt(place: string, receipt: Receipt, key: Private
   const bytes = encodeReceipt(receipt);
   if (key) await writeFileWhole(signaturePlace(place, key), signFile({ name: basename(place), bytes }, { key }));
   await writeFileWhole(place, bytes);
+}
+
+/** A receipt of these bytes. Throws FormatError, which names the file, for what is none. */
+export function receiptOf(place: string, bytes: Uint8Array): Receipt {
+  try {
+    return parseReceipt(bytes);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    const { code, message, at } = error;
+    const sentence = `${place} is refused: ${message}; replay takes what run --receipt wrote`;
+    throw new FormatError(code, sentence, at, { cause: error });
+  }
 }
 
 /** A receipt's bytes. Throws CliError `io`. */

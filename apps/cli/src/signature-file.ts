@@ -1,10 +1,10 @@
 /** Where the signature of an artifact lies: beside it, under its name. */
 import { basename } from "node:path";
 import type { CheckSignature } from "@s7l/verify";
-import { type PublicKey, readPublicKey, signedBy } from "@s7l/verify/signature";
+import { type PublicKey, readPublicKey, SignatureError, signedBy } from "@s7l/verify/signature";
 import { refuseUsage } from "./errors.ts";
 import { fetchSmallFile, needSmallFile, readSmallFile } from "./small-file.ts";
-import { addressOf, isAddress } from "./source.ts";
+import { addressOf, isAddress, nameOf } from "./source.ts";
 
 /** Ends of the names of signature files, by the kind of the key that makes them. */
 const SIGNATURE_ENDING = { p256: ".sig", ed25519: ".minisig" } as const;
@@ -17,8 +17,8 @@ export function signaturePlace(file: string, { kind }: Pick<PublicKey, "kind">):
 export const ROOT_ENDING = ".root";
 
 /**
- * The check for the artifact at `place` with the public key in a file; undefined where there is no signature to check. The
- * signature is `given`, or lies beside the artifact. Throws CliError `io`, or `usage` for what is no address, or SignatureError for a key
+ * The check for the artifact at `place` with the public key in a file. The signature is `given`, or lies beside the artifact; whoever names
+ * a key wants one, so where there is none the check fails, and says where it would lie. Throws CliError `io`, or `usage` for what is no address, or SignatureError for a key
  * that is none.
  */
 export async function signatureCheck(
@@ -28,18 +28,25 @@ export async function signatureCheck(
     given,
     signal,
   }: { readonly key: string; readonly given: string | undefined; readonly signal: AbortSignal },
-): Promise<CheckSignature | undefined> {
+): Promise<CheckSignature> {
   const name = artifactName(place);
   const key = readPublicKey(new TextDecoder().decode(await needSmallFile(keyFile)));
   const signature = given === undefined ? await signatureBeside(place, key, signal) : await needSmallFile(given);
-  return signature && signedBy({ signature, key, name });
+  if (signature) return signedBy({ signature, key, name });
+  const message = `a signature is required, and ${nameOf(placeBeside(place, key))} is not there: --signature FILE names another`;
+  return () => Promise.reject(new SignatureError("signature-missing", message));
 }
 
 function signatureBeside(place: string, key: PublicKey, signal: AbortSignal): Promise<Uint8Array | undefined> {
-  if (!isAddress(place)) return readSmallFile(signaturePlace(place, key));
+  const beside = placeBeside(place, key);
+  return isAddress(beside) ? fetchSmallFile(addressOf(beside), signal) : readSmallFile(beside);
+}
+
+function placeBeside(place: string, key: PublicKey): string {
+  if (!isAddress(place)) return signaturePlace(place, key);
   const url = addressOf(place);
   url.pathname = signaturePlace(url.pathname, key);
-  return fetchSmallFile(url, signal);
+  return url.href;
 }
 
 /** What signatures call the artifact at `place`. Throws CliError `usage` for an address without a name. */

@@ -1,5 +1,6 @@
 /** Files of token ids: what people hand over where there is no text. */
 import { parseJson } from "@s7l/format";
+import { RuntimeError } from "@s7l/runtime";
 import { CliError } from "./errors.ts";
 import { needSmallFile } from "./small-file.ts";
 
@@ -26,6 +27,16 @@ function idsOf(value: unknown, at: string): readonly number[] {
     if (typeof id === "number" && Number.isSafeInteger(id) && id >= 0) return id;
     return refuse(at, `holds ${String(JSON.stringify(id)).slice(0, 40)}, which is no token id`);
   });
+}
+
+/** Holds the ids of a file to a model's. Throws RuntimeError `ids` with the place in the file. */
+export function assertKnownIds(path: string, sequences: readonly (readonly number[])[], vocab: number): void {
+  for (const [i, ids] of sequences.entries()) {
+    const stray = ids.find((id) => id >= vocab);
+    const at = sequences.length === 1 ? path : `${path}[${i}]`;
+    if (stray !== undefined)
+      throw new RuntimeError("ids", `${at} holds ${stray}, which is not one of the model's ${vocab} ids`, at);
+  }
 }
 
 /** A whole file as text. Throws CliError `io`, and `foreign` where it is not UTF-8. */

@@ -188,6 +188,41 @@ test("doctor says what the machine has and what auto takes", async () => {
   expect(typeof simd).toBe("boolean");
 });
 
+describe("a file of another kind is named", () => {
+  beforeAll(async () => {
+    await writeFile(at("notes.txt"), "once upon a time");
+    await writeFile(at("ids.json"), "[1,99999]");
+    await writeFile(at("lists.json"), "[[1,2],[3,99999]]");
+  });
+
+  test.each<[string, () => readonly string[], () => string]>([
+    [
+      "for a session",
+      () => ["run", file, "--prompt", "a", "--session", at("notes.txt")],
+      () =>
+        `${at("notes.txt")} is refused: these bytes are no session state: give what save() gave; --session takes what --save-session wrote [state-form]`,
+    ],
+    [
+      "for a receipt",
+      () => ["replay", at("notes.txt"), file],
+      () => `${at("notes.txt")} is refused: receipt is not JSON; replay takes what run --receipt wrote [canonical]`,
+    ],
+    [
+      "for the ids of a run",
+      () => ["run", file, "--ids", at("ids.json")],
+      () => `${at("ids.json")} holds 99999, which is not one of the model's 4096 ids [ids]`,
+    ],
+    [
+      "for ids to score",
+      () => ["eval", file, "--ids", at("lists.json")],
+      () => `${at("lists.json")}[1] holds 99999, which is not one of the model's 4096 ids [ids]`,
+    ],
+  ])("%s", async (_, words, sentence) => {
+    const [verb] = words();
+    expect(await s7l(words())).toEqual({ code: 1, stdout: "", stderr: `s7l ${verb}: ${sentence()}\n` });
+  });
+});
+
 test("bench has nothing to time where the context is a prompt of one position", async () => {
   await writeCheckpoint(at("short"), tinyTensors(), { ...CONFIG, max_position_embeddings: 1 });
   await ok("build", at("short"), "--out", at("short.s7l"));

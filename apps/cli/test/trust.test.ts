@@ -192,6 +192,17 @@ describe("verify, closed", () => {
     if (code === 1) expect(objectOf(told)).toMatchObject({ ok: false });
   });
 
+  test("says where the signature would lie", async () => {
+    for (const [key, ending] of [
+      ["p256", "sig"],
+      ["minisign", "minisig"],
+    ] as const) {
+      const { stderr } = await s7l(["verify", at("lone.s7l"), "--no-replay", "--key", at(`${key}.pub`)]);
+      const message = `a signature is required, and ${at(`lone.s7l.${ending}`)} is not there: --signature FILE names another`;
+      expect(stderr).toBe(`s7l verify: ${at("lone.s7l")} is refused: ${message} [signature-missing]\n`);
+    }
+  });
+
   test("accepts what is signed and pinned", async () => {
     const words = ["--key", at("p256.pub"), "--require-signature", "--expected-root", root];
     expect(await ok(["verify", file, ...words, "--threads", "2"])).toMatchObject({ ok: true, authenticity: "signed" });
@@ -295,6 +306,13 @@ describe("an artifact on a plain static file server", () => {
       expect(await ok(["verify", file, ...words])).toMatchObject({ authenticity: "signed" });
     }
     expect(await readFile(at("far-minisign.root"))).toEqual(await readFile(at("model.s7l.root")));
+  });
+
+  test("says where its signature would lie, without what is secret in the address", async () => {
+    const told = await s7l(["verify", `${base}/lone.s7l?token=x`, "--no-replay", "--key", at("p256.pub")]);
+    expect(told.code).toBe(1);
+    expect(told.stderr).toContain(`and ${base}/lone.s7l.sig?… is not there`);
+    expect(told.stderr).not.toContain("token");
   });
 
   test("verifies, signature and all", async () => {

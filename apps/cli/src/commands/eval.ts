@@ -4,7 +4,7 @@ import { ENGINE_FLAGS, withModel } from "../engine-flags.ts";
 import { refuseUsage } from "../errors.ts";
 import { assertOutputs } from "../outputs.ts";
 import { formatCount } from "../quantity.ts";
-import { readSequences, readText } from "../token-file.ts";
+import { assertKnownIds, readSequences, readText } from "../token-file.ts";
 import { defineVerb } from "../verb.ts";
 
 export const evaluation = defineVerb({
@@ -68,7 +68,11 @@ export const evaluation = defineVerb({
 async function inputOf({ text, ids }: { readonly text: string | undefined; readonly ids: string | undefined }) {
   const sequences = ids === undefined ? undefined : await readSequences(ids);
   const written = text === undefined ? "" : await readText(text);
-  return (model: Model) => sequences ?? sequencesOf(model, written);
+  return (model: Model) => {
+    if (ids === undefined || !sequences) return sequencesOf(model, written);
+    assertKnownIds(ids, sequences, model.vocab);
+    return sequences;
+  };
 }
 
 function linesOf({ tokens, nll, perplexity, top1, kl, top1Agreement }: Evaluation): readonly string[] {

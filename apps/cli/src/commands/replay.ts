@@ -1,9 +1,9 @@
-import { parseReceipt, replayReceipt } from "@s7l/runtime";
+import { replayReceipt } from "@s7l/runtime";
 import { SignatureError } from "@s7l/verify/signature";
 import { ENGINE_FLAGS, withModel } from "../engine-flags.ts";
 import { refuseUsage } from "../errors.ts";
 import { formatCount, formatSeconds } from "../quantity.ts";
-import { readReceiptFile, receiptSigner } from "../receipt-file.ts";
+import { readReceiptFile, receiptOf, receiptSigner } from "../receipt-file.ts";
 import { isAddress, isArtifactFile, nameOf } from "../source.ts";
 import { defineVerb } from "../verb.ts";
 
@@ -39,7 +39,7 @@ export const replay = defineVerb({
       args.key === undefined
         ? undefined
         : await receiptSigner(place, bytes, { key: args.key, signature: args.signature });
-    const receipt = parseReceipt(bytes);
+    const receipt = receiptOf(place, bytes);
     const { engine, threads, verdict } = await withModel(file, args, signal, async (model) => {
       const verdict = await replayReceipt(model, receipt, {
         signal,

@@ -8,6 +8,8 @@ import {
   openSession,
   requireTokenizer,
   SAMPLING,
+  type SessionBody,
+  SessionStateError,
   STX,
 } from "@s7l/runtime";
 import { ENGINE_FLAGS, withLoaded } from "../engine-flags.ts";
@@ -19,7 +21,7 @@ import { receiptPlaces, writeReceipt } from "../receipt-file.ts";
 import { readSigningKey } from "../signing-key.ts";
 import { needSmallFile } from "../small-file.ts";
 import { withSource } from "../source.ts";
-import { readSequences } from "../token-file.ts";
+import { assertKnownIds, readSequences } from "../token-file.ts";
 import { defineVerb } from "../verb.ts";
 
 /** Tokens where nobody says how many. */
@@ -98,9 +100,10 @@ export const run = defineVerb({
       // After the file was found: a typo in its name is not told at the end of a long stdin.
       const prompt = given ?? (await readStdin(signal));
       await withLoaded(source, args, signal, async (model) => {
+        if (args.ids !== undefined && typeof prompt !== "string") assertKnownIds(args.ids, [prompt], model.vocab);
         const session = openSession(model);
         const body = session.begin(STX);
-        if (saved) await body.restore(saved);
+        if (args.session !== undefined && saved) await restoreFrom(args.session, saved, body);
         const before = body.ids;
         // In the middle of a text nothing begins.
         const template = before.length === 0;
@@ -184,6 +187,18 @@ async function onlySequence(path: string, prompt: string | undefined): Promise<r
   const [ids, more] = await readSequences(path);
   if (!ids || more) refuseUsage(`${path} holds several sequences; run takes one`);
   return ids;
+}
+
+/** Takes up a saved session. Throws SessionStateError, which names the file. */
+async function restoreFrom(path: string, saved: Uint8Array, body: SessionBody): Promise<void> {
+  try {
+    await body.restore(saved);
+  } catch (error) {
+    if (!(error instanceof SessionStateError)) throw error;
+    const { code, message, at } = error;
+    const sentence = `${path} is refused: ${message}; --session takes what --save-session wrote`;
+    throw new SessionStateError(code, sentence, at, { cause: error });
+  }
 }
 
 /** The prompt from a pipe, without its last line end. Nobody waits at a terminal for a prompt that nobody announced. */
