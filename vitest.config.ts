@@ -4,7 +4,12 @@ import { configDefaults, defineConfig } from "vitest/config";
 const conditions = ["@s7l/source", "module", "node", "import", "default"];
 
 /** Tests that compute or start processes for seconds: in a process of their own, whose compiler has seen nothing else, each is twice as fast. */
-const LONG = ["packages/runtime/src/{engine,reference}/**/*.test.ts", "{packages,apps}/*/test/**/*.test.ts"];
+const LONG = [
+  "packages/runtime/src/{engine,reference}/**/*.test.ts",
+  // One of these replaces a module, which must not be loaded already.
+  "packages/verify/src/threads/*.test.ts",
+  "{packages,apps}/*/test/**/*.test.ts",
+];
 
 export default defineConfig({
   resolve: { conditions },
