@@ -2,6 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { patternFault } from "./pattern-cost.ts";
 
+/** Three ways to match no text, two of which look through all of it. */
+const WAYS = "(?:(?=.*)|(?=.*)|)";
+
 /** As @huggingface/tokenizers compiles what these tokenizers publish. */
 const PUBLISHED = {
   "GPT-2": String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`,
@@ -38,6 +41,9 @@ describe("patternFault", () => {
     ["twelve pairs of alternatives", `${"(?:a|a)".repeat(12)}b`, /more than 32 ways/],
     ["a reference back", String.raw`(a+)\1b`, /refers back/],
     ["a reference back by name", String.raw`(?<x>a)\k<x>`, /refers back/],
+    ["rounds of no text, which JavaScript fails", `a(?:${WAYS.repeat(9)}(?:(?=.*)|b|))*`, /several ways/],
+    ["the same where one must be", `a(?:${WAYS.repeat(9)}(?:(?=.*)|b|))+`, /several ways/],
+    ["one such round at most", `a(?:${WAYS.repeat(9)}(?:(?=.*)|b|))?`, /more than one place/],
     ["a count in the thousands", "(?:a{1000}){1001}", /counts to 1001/],
     ["nesting without end", "(".repeat(40) + ")".repeat(40), /nests groups/],
     ["more than 16,384 characters", "a".repeat(20_000), /has 20000 characters/],

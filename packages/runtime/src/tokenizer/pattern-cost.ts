@@ -99,13 +99,15 @@ function costOf(node: Node, followed: boolean): Cost {
 }
 
 function costOfRepeat({ body, least, most }: Extract<Node, { kind: "repeat" }>, followed: boolean): Cost {
+  // JavaScript takes a round of no text for a failure, unless it must be: then the body is tried in every other way.
+  const failsEmpty = least < most && isNothing(body);
   if (most <= 1) {
-    const cost = costOf(body, followed);
+    const cost = costOf(body, followed || failsEmpty);
     return followed && least === 0 ? { ...cost, ways: cost.ways + 1 } : cost;
   }
   if (!isFixed(body)) {
     // Rounds that are done are never taken back where nothing after them can fail.
-    if (!followed && least <= 1) return costOf(body, false);
+    if (!followed && least <= 1 && !failsEmpty) return costOf(body, false);
     throw new PatternFault("it repeats a group that can match one text in several ways");
   }
   if (!followed || most === least) return ONE;
