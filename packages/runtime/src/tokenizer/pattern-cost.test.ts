@@ -14,6 +14,7 @@ const PUBLISHED = {
   DeepSeek: String.raw`[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_${"`"}{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
   "digits from the right": String.raw`\p{Nd}{1,3}(?=(?:\p{Nd}{3})*(?:(?<![\p{L}\p{Nd}])(?=[\p{L}\p{Nd}])|(?<=[\p{L}])(?![\p{Nd}])))`,
   BLOOM: String.raw` ?[^()|\s.,!?…。，、।۔،]+`,
+  "a count to the most that is allowed": "a{1000}b",
   "named groups and escapes": String.raw`(?<word>\u{1F600}|\x41\u0042\cA\.)+?`,
 };
 
@@ -45,6 +46,12 @@ describe("patternFault", () => {
     ["the same where one must be", `a(?:${WAYS.repeat(9)}(?:(?=.*)|b|))+`, /several ways/],
     ["one such round at most", `a(?:${WAYS.repeat(9)}(?:(?=.*)|b|))?`, /more than one place/],
     ["a count in the thousands", "(?:a{1000}){1001}", /counts to 1001/],
+    ["counts in counts", "(?:a{1000}){1000}", /counts out 1000000 characters/],
+    ["counts in a lookahead in counts", "(?:(?=(?:a{30}){30})b){2}", /counts out 1802 characters/],
+    ["many counts in a row", "(?=a{999}b|)".repeat(5), /has 5000 characters; 4096/],
+    ["a count in what repeats without bound", "(?:(?=a{1000})a)*b", /has 1002 characters; 256/],
+    ["counts in counts in what repeats", "(?:(?=(?:a{30}){30})a)*b", /has 902 characters; 256/],
+    ["a count behind what repeats without bound", "a*a{900}b", /has 902 characters; 256/],
     ["nesting without end", "(".repeat(40) + ")".repeat(40), /nests groups/],
     ["more than 16,384 characters", "a".repeat(20_000), /has 20000 characters/],
     ["a bracket too many", "a)", /brackets/],

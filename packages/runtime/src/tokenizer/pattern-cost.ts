@@ -29,16 +29,24 @@ const DEEPEST = 32;
 const FEW = 8;
 /** The pattern of GPT-4o has 23. */
 const MOST_WAYS = 32;
-/** A group of fixed length counted out more often than this is unrolled by the engine beyond what a splitter is worth. */
+/** What is counted out in more characters than this, counts in counts multiplied, is beyond what a splitter is worth. */
 const MOST_COUNT = 1000;
+/** Characters of a pattern with its counts written out: each can be tried at every place of a text. */
+const LARGEST = 4096;
+/** The same where it repeats without bound: each can be tried at every place for every round that is taken back. */
+const LARGEST_REPEATED = 256;
 
 /** Why a pattern is not run, or undefined where its time is bounded. `source` is JavaScript's, flag `u`. */
 export function patternFault(source: string): string | undefined {
   if (source.length > LONGEST) return `it has ${source.length} characters, more than ${LONGEST}`;
   try {
-    const { loops, ways } = costOf(new PatternParser(source).whole(), false);
+    const whole = new PatternParser(source).whole();
+    const { loops, ways } = costOf(whole, false);
     if (loops > 1) return "it repeats without bound what it may have to take back, in more than one place";
-    return ways > MOST_WAYS ? `it has more than ${MOST_WAYS} ways to match the same text` : undefined;
+    if (ways > MOST_WAYS) return `it has more than ${MOST_WAYS} ways to match the same text`;
+    const size = sizeOf(whole);
+    const largest = loops > 0 ? LARGEST_REPEATED : LARGEST;
+    return size > largest ? `its counts written out, it has ${size} characters; ${largest} are allowed` : undefined;
   } catch (fault) {
     if (fault instanceof PatternFault) return fault.message;
     throw fault;
@@ -130,6 +138,31 @@ function canFail(node: Node): boolean {
       return true;
   }
 }
+
+/** Characters and places, counts written out; of a repetition without bound, or priced as one, those that it must have. */
+function sizeOf(node: Node): number {
+  switch (node.kind) {
+    case "character":
+    case "place":
+      return 1;
+    case "look":
+      return sizeOf(node.body);
+    case "sequence":
+      return node.items.map(sizeOf).reduce(plus, 0);
+    case "choice":
+      return node.options.map(sizeOf).reduce(plus, 0);
+    case "repeat": {
+      const { body, least, most } = node;
+      const times = most - least > FEW ? Math.max(1, least) : most;
+      const size = times * sizeOf(body);
+      if (times > 1 && size > MOST_COUNT)
+        throw new PatternFault(`it counts out ${size} characters; ${MOST_COUNT} are allowed`);
+      return size;
+    }
+  }
+}
+
+const plus = (a: number, b: number): number => a + b;
 
 /** Whether it matches in one way, with one length. */
 function isFixed(node: Node): boolean {
