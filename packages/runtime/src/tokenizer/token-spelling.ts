@@ -6,13 +6,17 @@
 
 import { RuntimeError } from "../errors.ts";
 import { readByteSpelling } from "./byte-alphabet.ts";
+import { growthOfReplace, MOST_GROWTH } from "./step-growth.ts";
 
 export interface Spelling {
-  /** The bytes that a token of the model's vocabulary adds. */
+  /** The bytes that a token of the model's vocabulary adds. Throws RuntimeError `tokenizer` for one that is no token's length. */
   readonly bytes: (token: string) => Uint8Array;
   /** Spaces that are dropped where a text begins with them. */
   readonly leadingSpaces: number;
 }
+
+/** Characters that a token's text may come to; those of published tokenizers have some hundreds. */
+const LONGEST_TEXT = 1 << 16;
 
 /** One step on one token: text until it has become bytes. */
 type Step = (piece: string | Uint8Array) => string | Uint8Array;
@@ -29,11 +33,12 @@ interface Decoder {
   readonly stop?: unknown;
 }
 
-/** Reads the `decoder` of a tokenizer.json. Throws RuntimeError `tokenizer` for one whose tokens depend on their neighbours. */
+/** Reads the `decoder` of a tokenizer.json. Throws RuntimeError `tokenizer` for one whose tokens depend on their neighbours, or grow much. */
 export function readSpelling(decoder: unknown): Spelling {
   const steps: Step[] = [];
   let leadingSpaces = 0;
   let fused = false;
+  let growth = 1;
   const read = (it: Decoder): void => {
     switch (it.type) {
       case "Sequence":
@@ -51,6 +56,13 @@ export function readSpelling(decoder: unknown): Spelling {
         const pattern = textPattern(it.pattern);
         const content = it.content;
         if (fused || pattern === undefined || typeof content !== "string") break;
+        growth *= growthOfReplace(pattern, content);
+        if (growth > MOST_GROWTH)
+          throw new RuntimeError(
+            "tokenizer",
+            `the tokenizer's decoder can make ${Math.ceil(growth)} characters of one; ${MOST_GROWTH} are allowed`,
+            "VOCAB",
+          );
         steps.push(replace(pattern, content));
         return;
       }
@@ -76,6 +88,12 @@ export function readSpelling(decoder: unknown): Spelling {
   return {
     leadingSpaces,
     bytes: (token) => {
+      if (token.length * growth > LONGEST_TEXT)
+        throw new RuntimeError(
+          "tokenizer",
+          `a token of ${token.length} characters can come to more than ${LONGEST_TEXT} of text`,
+          "VOCAB",
+        );
       const piece = steps.reduce<string | Uint8Array>((so, step) => step(so), token);
       return typeof piece === "string" ? encoder.encode(piece) : piece;
     },

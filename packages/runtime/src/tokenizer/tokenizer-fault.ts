@@ -4,7 +4,7 @@
  */
 
 import { usesByteAlphabet } from "./byte-alphabet.ts";
-import { isObject, type JsonObject } from "./json-object.ts";
+import { isObject, type JsonObject, listed, stepsOf } from "./json-object.ts";
 
 /** Why a tokenizer.json is not run, or undefined. */
 export function tokenizerFault(json: JsonObject): string | undefined {
@@ -154,18 +154,9 @@ function crosses(added: readonly JsonObject[]): boolean {
   return normalized.some((a) => others.some((b) => meets(a, b) || meets(b, a)));
 }
 
-const stepsOf = (part: unknown, inner: "normalizers" | "pretokenizers"): readonly JsonObject[] =>
-  !isObject(part)
-    ? []
-    : part.type === "Sequence"
-      ? listed(part[inner]).flatMap((step) => stepsOf(step, inner))
-      : [part];
-
 /** Tokens and their ids: a map, or for Unigram a list of tokens with scores. */
 function vocabularyOf(model: unknown): ReadonlyMap<string, unknown> {
   const vocab = isObject(model) ? model.vocab : undefined;
   if (Array.isArray(vocab)) return new Map(vocab.map((entry, id) => [String(listed(entry)[0]), id]));
   return new Map(isObject(vocab) ? Object.entries(vocab) : []);
 }
-
-const listed = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);

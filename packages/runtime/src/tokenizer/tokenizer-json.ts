@@ -4,6 +4,7 @@ import { RuntimeError } from "../errors.ts";
 import { type JsonObject, parseJsonObject } from "./json-object.ts";
 import { patternFault } from "./pattern-cost.ts";
 import { createPrefixSearch } from "./prefix-search.ts";
+import { growthFault } from "./step-growth.ts";
 import { readSpelling } from "./token-spelling.ts";
 import type { TokenTable } from "./tokenizer.ts";
 import { splitsFirstWord, tokenizerFault, unsureParts } from "./tokenizer-fault.ts";
@@ -18,8 +19,8 @@ const MOST_PATTERNS = 32;
 
 /**
  * Opens a tokenizer.json, UTF-8. Throws RuntimeError `tokenizer` for what is not one, for one that would give other ids than the
- * reference does (see `tokenizer-fault.ts`), and for a regular expression that could take longer than the square of a text's
- * length (see `pattern-cost.ts`): its sealer is a stranger.
+ * reference does (see `tokenizer-fault.ts`), for steps that could make a text many times longer (see `step-growth.ts`), and for a
+ * regular expression that could take longer than the square of a text's length (see `pattern-cost.ts`): its sealer is a stranger.
  */
 export function openTokenizerJson(file: Uint8Array): TokenTable {
   const json = parseJsonObject(file, "tokenizer.json");
@@ -28,6 +29,8 @@ export function openTokenizerJson(file: Uint8Array): TokenTable {
     "cannot be read",
     () => {
       assertShortParts([json.normalizer, json.pre_tokenizer, json.post_processor, json.decoder]);
+      const fault = growthFault(json);
+      if (fault !== undefined) throw new Error(fault);
       const restated = restate(json);
       assertShortParts([restated.normalizer, restated.pre_tokenizer]);
       const tokenizer = new HfTokenizer(restated, {});
