@@ -34,6 +34,13 @@ const unigram = {
     ["a", -1],
   ],
 };
+const wordPiece = {
+  type: "WordPiece",
+  unk_token: "?",
+  continuing_subword_prefix: "##",
+  max_input_chars_per_word: 1000,
+  vocab: { "?": 0, a: 1, "##b": 2 },
+};
 
 describe("a tokenizer.json", () => {
   test("gives every text the ids of the reference, or is refused, or refuses the text", () => {
@@ -58,10 +65,26 @@ describe("a tokenizer.json", () => {
   });
 
   test.each<[string, Json]>([
+    ["words of 1000 characters", wordPiece],
+    ["words as long as usual", { ...wordPiece, max_input_chars_per_word: undefined }],
+  ])("is opened where its model has %s", (_, model) => {
+    expect(openJson({ ...whole, model })?.encode("ab").length).toBeGreaterThan(0);
+  });
+
+  test.each<[string, Json]>([
     ["its model is none of", { model: { ...whole.model, type: undefined } }],
     ["drops merges at random", { model: { ...whole.model, dropout: 0.1 } }],
     ["prefixes what continues a word", { model: { ...whole.model, continuing_subword_prefix: "##" } }],
     ["falls back to bytes", { model: { ...unigram, byte_fallback: true } }],
+    ["words of more than 1000 characters", { model: { ...wordPiece, max_input_chars_per_word: 1e9 } }],
+    ["words of more than 1000 characters", { model: { ...wordPiece, max_input_chars_per_word: "all" } }],
+    [
+      "words of more than 1000 characters",
+      { model: { ...wordPiece, type: "WordLevel", max_input_chars_per_word: 1001 } },
+    ],
+    ["by 65 characters", { model: { ...wordPiece, continuing_subword_prefix: "#".repeat(65) } }],
+    ["by 65 characters", { model: { ...whole.model, end_of_word_suffix: "w".repeat(65) } }],
+    ["what a word continues behind", { model: { ...whole.model, continuing_subword_suffix: "+" } }],
     ["what is unknown in a row", { model: unigram, pre_tokenizer: { type: "WhitespaceSplit" } }],
     [
       "what is unknown in a row",
@@ -104,11 +127,14 @@ describe("a tokenizer.json", () => {
       "the first word alone",
       { pre_tokenizer: metaspace, added_tokens: [token, { ...token, id: 5, content: ">y", normalized: true }] },
     ],
-  ])("is refused by name where the reference reads it otherwise: %s", (reason, parts) => {
-    expect(() => openJson({ ...whole, ...parts })).toThrow(
-      expect.objectContaining({ code: "tokenizer", message: expect.stringContaining(reason) }),
-    );
-  });
+  ])(
+    "is refused by name where the reference reads it otherwise, or where it would take too long: %s",
+    (reason, parts) => {
+      expect(() => openJson({ ...whole, ...parts })).toThrow(
+        expect.objectContaining({ code: "tokenizer", message: expect.stringContaining(reason) }),
+      );
+    },
+  );
 
   test.each<[string, string, Json]>([
     ["U+FEFF", "a\ufeff<x>", { added_tokens: [{ ...token, lstrip: true }] }],

@@ -1,6 +1,7 @@
 /**
  * What in a tokenizer.json the library reads otherwise than the reference and cannot be restated: such a tokenizer would give some
- * texts other ids, and say nothing, so it is refused by the name of what it holds.
+ * texts other ids, and say nothing, so it is refused by the name of what it holds. So is a model of a size that the library takes
+ * too long for.
  */
 
 import { usesByteAlphabet } from "./byte-alphabet.ts";
@@ -13,6 +14,7 @@ export function tokenizerFault(json: JsonObject): string | undefined {
   const ids = new Map(added.map(({ content, id }) => [content, id]));
   return (
     modelFault(json.model) ??
+    wordFault(json.model) ??
     unknownFault(json, vocab) ??
     addedTokensFault(added, vocab) ??
     templateFault(json.post_processor, (token) => ids.get(token) ?? vocab.get(token)) ??
@@ -28,6 +30,26 @@ function modelFault(model: unknown): string | undefined {
   if (model.type === "BPE" && model.continuing_subword_prefix) return "its BPE model prefixes what continues a word";
   if (model.type === "Unigram" && model.byte_fallback === true) return "its Unigram model falls back to bytes";
   return undefined;
+}
+
+/** Characters of a word that WordPiece takes apart, in time that grows with their cube; published models have 100. */
+const LONGEST_WORD = 1000;
+/** Characters that mark where in a word a token stands; published ones have up to four. */
+const LONGEST_MARK = 64;
+
+/** Whatever the model's type says: the library tells models by what they hold, too. */
+function wordFault(model: unknown): string | undefined {
+  if (!isObject(model)) return undefined;
+  const longest = model.max_input_chars_per_word ?? 0;
+  if (typeof longest !== "number" || longest > LONGEST_WORD)
+    return `its model takes apart words of more than ${LONGEST_WORD} characters`;
+  // The library alone knows it.
+  if (model.continuing_subword_suffix) return "its model suffixes what a word continues behind";
+  const marks = [model.continuing_subword_prefix, model.end_of_word_suffix];
+  const long = marks.find((mark) => typeof mark === "string" && mark.length > LONGEST_MARK);
+  return typeof long === "string"
+    ? `its model marks tokens of words by ${long.length} characters; ${LONGEST_MARK} are allowed`
+    : undefined;
 }
 
 /**
