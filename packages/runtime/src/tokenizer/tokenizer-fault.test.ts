@@ -34,6 +34,11 @@ const unigram = {
     ["a", -1],
   ],
 };
+const nested = (...tokens: readonly string[]) => ({
+  ...unigram,
+  vocab: [...unigram.vocab.slice(0, 1), ...tokens.map((text) => [text, -1])],
+});
+const runs = (most: number) => Array.from({ length: most }, (_, at) => "a".repeat(most - at));
 const wordPiece = {
   type: "WordPiece",
   unk_token: "?",
@@ -67,6 +72,8 @@ describe("a tokenizer.json", () => {
   test.each<[string, Json]>([
     ["words of 1000 characters", wordPiece],
     ["words as long as usual", { ...wordPiece, max_input_chars_per_word: undefined }],
+    ["tokens of 256 characters", nested("a", "b", "a".repeat(256))],
+    ["32 tokens that begin with each other, and others", nested(...runs(32), "ab", "abb", "b")],
   ])("is opened where its model has %s", (_, model) => {
     expect(openJson({ ...whole, model })?.encode("ab").length).toBeGreaterThan(0);
   });
@@ -85,6 +92,10 @@ describe("a tokenizer.json", () => {
     ["by 65 characters", { model: { ...wordPiece, continuing_subword_prefix: "#".repeat(65) } }],
     ["by 65 characters", { model: { ...whole.model, end_of_word_suffix: "w".repeat(65) } }],
     ["what a word continues behind", { model: { ...whole.model, continuing_subword_suffix: "+" } }],
+    ["a token of 257 characters", { model: nested("b", "a".repeat(257)) }],
+    ["more than 32 tokens that begin with each other", { model: nested(...runs(33), "b", "ab") }],
+    ["more than 32 tokens that begin with each other", { model: { ...nested(...runs(33)), type: "WordLevel" } }],
+    ["an added token of 257 characters", { added_tokens: [{ ...token, content: "a".repeat(257) }] }],
     ["what is unknown in a row", { model: unigram, pre_tokenizer: { type: "WhitespaceSplit" } }],
     [
       "what is unknown in a row",

@@ -15,6 +15,7 @@ export function tokenizerFault(json: JsonObject): string | undefined {
   return (
     modelFault(json.model) ??
     wordFault(json.model) ??
+    nestedFault(json.model) ??
     unknownFault(json, vocab) ??
     addedTokensFault(added, vocab) ??
     templateFault(json.post_processor, (token) => ids.get(token) ?? vocab.get(token)) ??
@@ -50,6 +51,27 @@ function wordFault(model: unknown): string | undefined {
   return typeof long === "string"
     ? `its model marks tokens of words by ${long.length} characters; ${LONGEST_MARK} are allowed`
     : undefined;
+}
+
+/** Characters of a token that is sought at every place of a text; SentencePiece makes tokens of up to 16. */
+const LONGEST_TOKEN = 256;
+/** Tokens that begin with each other: of so many, Unigram weighs each at a place against as many before it. */
+const MOST_NESTED = 32;
+
+/** What Unigram would have to weigh at every place of a text. */
+function nestedFault(model: unknown): string | undefined {
+  const tokens = isObject(model) ? listed(model.vocab).map((entry) => String(listed(entry)[0])) : [];
+  const long = tokens.find((token) => token.length > LONGEST_TOKEN);
+  if (long !== undefined)
+    return `its Unigram model has a token of ${long.length} characters; ${LONGEST_TOKEN} are allowed`;
+  // In order, a token comes behind those that it begins with.
+  const beginnings: string[] = [];
+  for (const token of new Set(tokens.toSorted())) {
+    while (!token.startsWith(beginnings.at(-1) ?? "")) beginnings.pop();
+    if (beginnings.push(token) > MOST_NESTED)
+      return `its Unigram model has more than ${MOST_NESTED} tokens that begin with each other`;
+  }
+  return undefined;
 }
 
 /**
@@ -96,6 +118,8 @@ function addedTokensFault(added: readonly JsonObject[], vocab: ReadonlyMap<strin
   const takesSpace = added.some(strips);
   for (const { content, id, single_word } of added) {
     const name = JSON.stringify(content);
+    if (typeof content === "string" && content.length > LONGEST_TOKEN)
+      return `it has an added token of ${content.length} characters; ${LONGEST_TOKEN} are allowed`;
     if (single_word === true) return `its added token ${name} matches whole words alone`;
     if (takesSpace && typeof content === "string" && content !== content.trim())
       return `its added token ${name} is beside one that takes white space along`;
