@@ -43,7 +43,7 @@ const wordPiece = {
   type: "WordPiece",
   unk_token: "?",
   continuing_subword_prefix: "##",
-  max_input_chars_per_word: 1000,
+  max_input_chars_per_word: 256,
   vocab: { "?": 0, a: 1, "##b": 2 },
 };
 
@@ -70,7 +70,7 @@ describe("a tokenizer.json", () => {
   });
 
   test.each<[string, Json]>([
-    ["words of 1000 characters", wordPiece],
+    ["words of 256 characters", wordPiece],
     ["words as long as usual", { ...wordPiece, max_input_chars_per_word: undefined }],
     ["tokens of 256 characters", nested("a", "b", "a".repeat(256))],
     ["32 tokens that begin with each other, and others", nested(...runs(32), "ab", "abb", "b")],
@@ -83,11 +83,11 @@ describe("a tokenizer.json", () => {
     ["drops merges at random", { model: { ...whole.model, dropout: 0.1 } }],
     ["prefixes what continues a word", { model: { ...whole.model, continuing_subword_prefix: "##" } }],
     ["falls back to bytes", { model: { ...unigram, byte_fallback: true } }],
-    ["words of more than 1000 characters", { model: { ...wordPiece, max_input_chars_per_word: 1e9 } }],
-    ["words of more than 1000 characters", { model: { ...wordPiece, max_input_chars_per_word: "all" } }],
+    ["words of more than 256 characters", { model: { ...wordPiece, max_input_chars_per_word: 1e9 } }],
+    ["words of more than 256 characters", { model: { ...wordPiece, max_input_chars_per_word: "all" } }],
     [
-      "words of more than 1000 characters",
-      { model: { ...wordPiece, type: "WordLevel", max_input_chars_per_word: 1001 } },
+      "words of more than 256 characters",
+      { model: { ...wordPiece, type: "WordLevel", max_input_chars_per_word: 257 } },
     ],
     ["by 65 characters", { model: { ...wordPiece, continuing_subword_prefix: "#".repeat(65) } }],
     ["by 65 characters", { model: { ...whole.model, end_of_word_suffix: "w".repeat(65) } }],

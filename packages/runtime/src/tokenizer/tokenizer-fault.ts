@@ -34,7 +34,7 @@ function modelFault(model: unknown): string | undefined {
 }
 
 /** Characters of a word that WordPiece takes apart, in time that grows with their cube; published models have 100. */
-const LONGEST_WORD = 1000;
+const LONGEST_WORD = 256;
 /** Characters that mark where in a word a token stands; published ones have up to four. */
 const LONGEST_MARK = 64;
 
