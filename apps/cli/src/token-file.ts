@@ -8,13 +8,20 @@ import { needSmallFile } from "./small-file.ts";
 const MAX_BYTES = 1 << 28;
 /** Lists of objects of lists, at the deepest. */
 const DEEPEST = 8;
+/** A digit and a comma each. */
+const MAX_IDS = MAX_BYTES / 2;
 
 /**
  * Sequences of ids: a JSON array of ids (one sequence), of arrays of ids, or of objects with `ids`. Throws CliError `io` or `foreign`
  * with the place in the file.
  */
 export async function readSequences(path: string): Promise<readonly (readonly number[])[]> {
-  const { value: json } = parseJson(await needSmallFile(path, MAX_BYTES), (what) => refuse(path, what), DEEPEST);
+  const { value: json } = parseJson(
+    await needSmallFile(path, MAX_BYTES),
+    (what) => refuse(path, what),
+    DEEPEST,
+    MAX_IDS,
+  );
   if (!Array.isArray(json) || json.length === 0)
     return refuse(path, "is not a list of token ids, nor of lists of them");
   if (json.every((item) => typeof item === "number")) return [idsOf(json, path)];

@@ -10,7 +10,7 @@ const ESCAPE = 0x5c;
 const DEEPEST = 64;
 
 /** More values than any header, index or tokenizer has: each takes some 60 bytes of memory, and no more than three of its file. */
-const MOST_VALUES = 1 << 23;
+const MOST_VALUES = 9e6;
 
 /** What a JSON file says, and its text. */
 export interface ParsedJson {
@@ -19,15 +19,16 @@ export interface ParsedJson {
 }
 
 /**
- * Parses a JSON file that nests at most `deepest` lists and maps. What is none is said to `refuse`, which throws an error of the
+ * Parses a JSON file that nests at most `deepest` lists and maps, and has `most` values or so. What is none is said to `refuse`, which throws an error of the
  * caller's: `what` goes on from the file's name ("is not UTF-8 text").
  */
 export function parseJson(
   bytes: Uint8Array,
   refuse: (what: string, cause?: unknown) => never,
   deepest = DEEPEST,
+  most = MOST_VALUES,
 ): ParsedJson {
-  assertModest(bytes, deepest, refuse);
+  assertModest(bytes, deepest, most, refuse);
   let text: string;
   try {
     // Without ignoreBOM a leading mark would vanish unseen.
@@ -46,7 +47,7 @@ export function parseJson(
 }
 
 /** Refuses a JSON text (UTF-8) that nests deeper than `deepest`, or may have too many values. Says nothing else about it. */
-function assertModest(json: Uint8Array, deepest: number, refuse: (what: string) => never): void {
+function assertModest(json: Uint8Array, deepest: number, most: number, refuse: (what: string) => never): void {
   let depth = 0;
   let values = 0;
   let quoted = false;
@@ -62,5 +63,5 @@ function assertModest(json: Uint8Array, deepest: number, refuse: (what: string) 
       if (++depth > deepest) refuse(`is JSON nested more than ${deepest} deep, as no such file is`);
     } else if (byte === 0x5d || byte === 0x7d) depth--;
   }
-  if (values > MOST_VALUES) refuse(`is JSON of more than ${MOST_VALUES} values, as no such file is`);
+  if (values > most) refuse(`is JSON of more than ${most} values, as no such file is`);
 }

@@ -1,6 +1,6 @@
 /**
  * The end of a seal: with every tensor written and its leaves known, the tree, the sections before DATA and the header. The
- * golden prompts are run on the finished draft, whose digests are zero; patching them changes no size and no byte of DATA.
+ * golden prompts are run on a draft whose digests are zero: the right ones change no size, and no byte of TREE or DATA.
  */
 import {
   assertRange,
@@ -49,7 +49,7 @@ export interface Seal {
   readonly size: number;
 }
 
-/** Writes all that stands before DATA, runs the golden prompts, and gives the root. `sealed` are the tensors in sealed order. */
+/** Writes TREE, runs the golden prompts on a draft, writes all that stands before DATA, and gives the root. `sealed` are the tensors in sealed order. */
 export async function finishSeal(
   plan: SealPlan,
   sealed: readonly SealedTensor[],

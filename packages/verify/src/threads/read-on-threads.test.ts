@@ -158,16 +158,15 @@ describe("readOnThreads", () => {
     });
   });
 
-  test("refuses memory of another length, and a tensor that there is not", async () => {
+  test("refuses memory of another length, a tensor that there is not, and one twice", async () => {
     const { source } = await openFile();
     const artifact = await openVerified(source);
     const { name = "" } = artifact.plan[0] ?? {};
     const target = new Uint8Array(new SharedArrayBuffer(3));
-    for (const reading of [
-      { name, target },
-      { name: "no.such", target },
-    ])
-      await expect(readOnThreads(artifact, [reading], { threads: 2 })).rejects.toMatchObject({ code: "range" });
+    const [first] = readingsOf(artifact);
+    if (!first) throw new Error("the artifact has tensors");
+    for (const readings of [[{ name, target }], [{ name: "no.such", target }], [first, first]])
+      await expect(readOnThreads(artifact, readings, { threads: 2 })).rejects.toMatchObject({ code: "range" });
   });
 
   test("stops when it is aborted", async () => {
@@ -175,5 +174,6 @@ describe("readOnThreads", () => {
     const artifact = await openVerified(source);
     const reading = readOnThreads(artifact, readingsOf(artifact), { threads: 2, signal: AbortSignal.abort("enough") });
     await expect(reading).rejects.toBe("enough");
+    expect(artifact.coverage().chunks).toBe(0);
   });
 });

@@ -1,4 +1,5 @@
 /** Tensors read into shared memory on several threads, each checked there by the one that read it. */
+import { FormatError } from "@s7l/format";
 import { ahead } from "../ahead.ts";
 import { layoutOf, noteTensor, type VerifiedArtifact } from "../artifact.ts";
 import { startTeam } from "./team.ts";
@@ -27,9 +28,11 @@ export async function readOnThreads(
   readings: readonly Reading[],
   { threads, signal }: ReadOptions,
 ): Promise<void> {
+  signal?.throwIfAborted();
   const { place, sealed } = layoutOf(artifact);
   const { shared } = place.source;
   const left = new Map(readings.map(({ name, target }) => [name, target]));
+  if (left.size < readings.length) throw new FormatError("range", "a tensor is to be read twice at once");
   if (shared && !place.cache && threads > 1 && typeof SharedArrayBuffer === "function") {
     const work = sealed.flatMap(({ tensor, record }) => {
       const target = left.get(tensor.name);

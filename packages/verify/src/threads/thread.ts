@@ -34,6 +34,7 @@ export function startChecking(): CheckingThread | undefined {
           thread.send(question);
         } catch {
           // A Blob that lies in a file cannot be sent in Node.
+          thread.end();
           onEnd();
         }
       });
