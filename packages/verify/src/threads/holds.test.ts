@@ -1,4 +1,4 @@
-import { memorySource } from "@s7l/format";
+import { equalBytes, memorySource } from "@s7l/format";
 import { describe, expect, test } from "vitest";
 import { sealWide } from "../../test/seal-wide.ts";
 import { layoutOf } from "../artifact.ts";
@@ -22,6 +22,18 @@ function verdicts(bytes: Uint8Array, piece: number): Promise<readonly boolean[]>
 describe("holds", () => {
   test.each([96, 1000, 1 << 16, 1 << 19])("takes every tensor in pieces of %i bytes", async (piece) => {
     expect(await verdicts(file, piece)).toEqual(sealed.map(() => true));
+  });
+
+  test.each([96, 1000, 1 << 19])("leaves the span in memory that is given, read %i bytes at a time", async (piece) => {
+    const source = memorySource(file);
+    const fill = (offset: number, target: Uint8Array): void =>
+      target.set(file.subarray(offset, offset + target.length));
+    for (const { tensor, record } of sealed) {
+      const target = new Uint8Array(tensor.length);
+      expect(await holds({ ...place, source }, fill, new Uint8Array(piece), tensor, record, { target })).toBe(true);
+      const from = place.dataOffset + tensor.offset;
+      expect(equalBytes(target, file.subarray(from, from + tensor.length)), tensor.name).toBe(true);
+    }
   });
 
   test.each([
