@@ -2,8 +2,9 @@
  * Runs short sequences through a model that is never held: of a layer its vectors and routers are, while its matrices pass by in blocks
  * of rows. The same kernels in the same order as in the engine that holds the model, so the same bits.
  */
-import { type Fold, type PlannedTensor, spanLayout, tensorPlan } from "@s7l/format";
+import { type Fold, type PlannedTensor, tensorPlan } from "@s7l/format";
 import type { EngineName, Logits } from "../engine.ts";
+import { weightBytes } from "../weight-bytes.ts";
 import { type Arena, allocateArena, chunkTokens } from "./arena.ts";
 import { ProgramBuilder } from "./build-program.ts";
 import { Cache } from "./cache.ts";
@@ -76,11 +77,9 @@ export async function runStreamed(
   }));
   const team = { part: 0, parts: 1, sync: () => {} };
   const parts = [...partsOf(fold, plan)];
-  const bytesOf = ({ tensors }: Part): number => tensors.reduce((sum, tensor) => sum + spanLayout(tensor).size, 0);
-  const total = parts.reduce((sum, part) => sum + bytesOf(part), 0);
+  const total = parts.reduce((sum, { tensors }) => sum + weightBytes(tensors), 0);
   let done = 0;
-  for (const part of parts) {
-    const { tensors, build, way } = part;
+  for (const { tensors, build, way } of parts) {
     signal?.throwIfAborted();
     const mark = heap.size;
     const placed = new Map(
@@ -109,7 +108,7 @@ export async function runStreamed(
     if (way === "head")
       for (const { arena, logits } of runs) readLogits(heap, arena, logits, 0, logits.exponents.length);
     heap.release(mark);
-    done += bytesOf(part);
+    done += weightBytes(tensors);
     onProgress?.(done, total);
   }
   return runs.map(({ logits }) => logits);

@@ -1,5 +1,6 @@
 /** Tensors in WebAssembly memory: each span is read straight into its place, once, and turned there into what kernels read. */
 import { type Fold, type PlannedTensor, spanLayout, tensorPlan } from "@s7l/format";
+import type { Reading } from "@s7l/verify/threads";
 import { RuntimeError } from "../errors.ts";
 import type { Heap } from "./heap.ts";
 import type { Kernels } from "./kernels.ts";
@@ -13,12 +14,6 @@ export interface TensorReader {
   readInto?(name: string, target: Uint8Array): Promise<void>;
   /** The same for many, on several threads where the memory is shared. */
   readAll?(readings: readonly Reading[]): Promise<void>;
-}
-
-/** A tensor, and memory for its span. */
-export interface Reading {
-  readonly name: string;
-  readonly target: Uint8Array;
 }
 
 /** An int8 matrix: rows of `stride` bytes at `data`; see layout/map.ts. */

@@ -1,4 +1,5 @@
 import { FOLD_NAME, type Fold, spanLayout, tensorPlan } from "@s7l/format";
+import type { Reading } from "@s7l/verify/threads";
 import { describe, expect, test } from "vitest";
 import { DENSE, foldOf, randomSource } from "../../bench/shapes.ts";
 import { describeEngines } from "../../test/engines.ts";
@@ -6,7 +7,6 @@ import { Dice, f32, type RandomModel, randomModel, type Wish } from "../../test/
 import type { Engine, Logits } from "../engine.ts";
 import { createInterpreter } from "../reference/interpreter.ts";
 import { readFoldWeights } from "../reference/weights.ts";
-import type { Reading } from "./tensors.ts";
 import { createWasmEngine } from "./wasm-engine.ts";
 
 const interpreter = async (model: RandomModel): Promise<Engine> =>
